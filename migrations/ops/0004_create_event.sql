@@ -39,13 +39,21 @@ CREATE TABLE issue_stat (
     issue_id   bigint NOT NULL,
     bucket     timestamptz NOT NULL,
     level      text NOT NULL,
-    project_id bigint NOT NULL,
     n          bigint NOT NULL,
     PRIMARY KEY (issue_id, bucket, level)
 );
-CREATE INDEX issue_stat_bucket ON issue_stat (bucket, project_id);
 
--- Events per tag value of an issue. At most 100 values a key: further ones are counted in issue_tag_more.
+-- The same for a whole project: the graph above the list.
+CREATE TABLE project_stat (
+    project_id bigint NOT NULL,
+    bucket     timestamptz NOT NULL,
+    level      text NOT NULL,
+    n          bigint NOT NULL,
+    PRIMARY KEY (project_id, bucket, level)
+);
+
+-- Events per tag value of an issue. At most 100 values a key; what
+-- comes after them is counted under the empty value.
 CREATE TABLE issue_tag (
     issue_id bigint NOT NULL,
     key      text NOT NULL,

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"kibitz/app/accounts"
+	"kibitz/app/config"
+	"kibitz/app/db"
+	"kibitz/app/db/pglocal"
+	"kibitz/app/issues"
+	"kibitz/app/model"
+	"kibitz/app/store"
+	"kibitz/migrations"
+)
+
+// Program is the database half of Kibitz, wired: what every command that touches data needs.
+type Program struct {
+	config   *config.Config
+	log      *slog.Logger
+	base     string
+	pg       *pglocal.Server // nil when every partition has a server of its own
+	DB       *db.DB
+	Store    *store.Store
+	IDs      *model.IDs
+	Accounts *accounts.Accounts
+	Projects *issues.Projects
+	Issues   *issues.Issues
+	Hub      *issues.Hub
+}
+
+// open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
+// running server, attaches to it), and migrates when migrate is set.
+func open(ctx context.Context, c *call, attach bool) (p *Program, err error) {
+	p = &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub()}
+	defer func() {
+		if err != nil {
+			p.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	parts, err := p.partitions(ctx, c, attach)
+	if err != nil {
+		return nil, err
+	}
+	p.DB, err = db.Open(ctx, db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
+		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.prepare(ctx, attach && p.pg != nil && p.pg.Attached()); err != nil {
+		return nil, err
+	}
+	p.Store = store.New(p.DB)
+	p.Accounts = accounts.New(p.Store, p.IDs, c.log)
+	p.Projects = issues.NewProjects(p.Store, c.log)
+	p.Issues = issues.New(p.Store, p.IDs)
+	return p, nil
+}
+
+// partitions are the four addresses: configured ones, the embedded PostgreSQL for the rest.
+func (p *Program) partitions(ctx context.Context, c *call, attach bool) (map[db.Partition]db.PartConfig, error) {
+	parts := map[db.Partition]db.PartConfig{}
+	embedded := false
+	for _, part := range db.Partitions {
+		cfg := c.config.Database.Parts[string(part)]
+		parts[part] = db.PartConfig{Primary: cfg.Primary, Owner: cfg.Owner, Replicas: cfg.Replicas}
+		embedded = embedded || cfg.Primary == ""
+	}
+	if !embedded {
+		return parts, nil
+	}
+	if err := p.startPostgres(ctx, c, attach); err != nil {
+		return nil, err
+	}
+	for _, part := range db.Partitions {
+		if parts[part].Primary == "" {
+			parts[part] = db.PartConfig{Primary: p.pg.DSN(db.Role(part), databaseName), Owner: p.pg.DSN(pglocal.Superuser, databaseName)}
+		}
+	}
+	return parts, nil
+}
+
+// databaseName is the one database of the embedded PostgreSQL.
+const databaseName = "kibitz"
+
+func (p *Program) startPostgres(ctx context.Context, c *call, attach bool) (err error) {
+	opts := pglocal.Options{Dir: filepath.Join(c.config.Data, "postgres"), Log: c.log, Progress: c.err}
+	if bin := c.config.Postgres.Bin; bin != "" {
+		opts.Search = []string{bin}
+	}
+	p.pg, err = pglocal.Start(ctx, opts)
+	if errors.Is(err, pglocal.ErrLocked) && attach {
+		p.pg, err = pglocal.Attach(ctx, opts)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot bring PostgreSQL up: %w", err)
+	}
+	return nil
+}
+
+// prepare makes roles and schemas where we own the server, and migrates. Beside a running server it has been done.
+func (p *Program) prepare(ctx context.Context, beside bool) error {
+	if beside {
+		return nil
+	}
+	if p.pg != nil {
+		if err := db.Provision(ctx, p.pg.DSN(pglocal.Superuser, "postgres"), databaseName); err != nil {
+			return err
+		}
+	}
+	if err := p.waitForDatabases(ctx); err != nil {
+		return err
+	}
+	if err := p.DB.Migrate(ctx, migrations.Files, func(part, name string) { p.log.Info("migrated", "partition", part, "file", name) }); err != nil {
+		return err
+	}
+	return p.makeDays(ctx)
+}
+
+// databaseWait is how long a start waits for databases that are configured but do not answer yet.
+const databaseWait = 60 * time.Second
+
+func (p *Program) waitForDatabases(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, databaseWait)
+	defer cancel()
+	for {
+		var down []error
+		for part, err := range p.DB.Ping(ctx) {
+			if err != nil {
+				down = append(down, fmt.Errorf("partition %s: %w", part, err))
+			}
+		}
+		if len(down) == 0 {
+			return nil
+		}
+		p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("cannot reach the database for %s: %w", databaseWait, errors.Join(down...))
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// Days of ops.event that are kept made: two behind today for records that waited in a spool, seven ahead.
+const (
+	daysBehind = 2
+	daysAhead  = 7
+)
+
+func (p *Program) makeDays(ctx context.Context) error {
+	from := time.Now().UTC().AddDate(0, 0, -daysBehind)
+	if err := p.DB.MakeDays(ctx, "event", from, daysBehind+1+daysAhead); err != nil {
+		return fmt.Errorf("cannot make the days of ops.event: %w", err)
+	}
+	return nil
+}
+
+// Close lets go of the databases, and stops the embedded PostgreSQL when this program started it.
+func (p *Program) Close(ctx context.Context) {
+	if p.DB != nil {
+		p.DB.Close()
+	}
+	if p.pg == nil {
+		return
+	}
+	if err := p.pg.Stop(ctx); err != nil {
+		p.log.Error("cannot stop PostgreSQL cleanly", "err", err)
+	}
+}
+
+// withStore runs fn over the databases, beside a running server or alone.
+func withStore(ctx context.Context, c *call, fn func(*Program) error) error {
+	p, err := open(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	defer p.Close(context.WithoutCancel(ctx))
+	return fn(p)
+}
+
+// migrate is `kibitz migrate`: opening is migrating.
+func migrate(ctx context.Context, c *call) error {
+	return withStore(ctx, c, func(p *Program) error {
+		if p.pg != nil && p.pg.Attached() {
+			if err := p.DB.Migrate(ctx, migrations.Files, func(part, name string) { fmt.Fprintln(c.out, part, name) }); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintln(c.out, "the databases are up to date")
+		return nil
+	})
+}

@@ -1,0 +1,217 @@
+// Package issues holds the use cases of the error half: digesting events, listing and reading issues,
+// triage, and the projects that report.
+package issues
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
+
+	"kibitz/app/model"
+	"kibitz/app/store"
+	"kibitz/grouping"
+	"kibitz/ingest"
+	"kibitz/ingest/envelope"
+)
+
+// The window in which a sender's clock is believed; outside it the time of receipt is used.
+const (
+	maxLate  = 30 * 24 * time.Hour
+	maxEarly = time.Minute
+)
+
+// maxBody bounds the inflated size of a spooled event. The receiver admits 1 MiB; the rest is room for limits
+// that an operator raised.
+const maxBody = 64 << 20
+
+// Digester is the ingest.Sink of the error half: it groups events and stores them. Write is pure work on
+// all cores followed by one transaction.
+type Digester struct {
+	store  *store.Store
+	hub    *Hub
+	log    *slog.Logger
+	bodies *zstd.Decoder
+}
+
+// NewDigester makes the sink; what it stores is told to hub after the commit.
+func NewDigester(s *store.Store, hub *Hub, log *slog.Logger) (*Digester, error) {
+	bodies, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the decoder of event bodies: %w", err)
+	}
+	return &Digester{s, hub, log, bodies}, nil
+}
+
+// Cursor implements ingest.Sink.
+func (d *Digester) Cursor(ctx context.Context, node string) (ingest.Position, error) {
+	seg, pos, _, err := d.store.SpoolCursor(ctx, node)
+	return ingest.Position{Segment: seg, Offset: pos}, classify(err)
+}
+
+// Write implements ingest.Sink.
+func (d *Digester) Write(ctx context.Context, b ingest.Batch) error {
+	digest, err := d.prepare(b)
+	if err != nil {
+		return err
+	}
+	out, err := d.store.SaveDigest(ctx, digest)
+	if err != nil {
+		return classify(err)
+	}
+	d.hub.Publish(out)
+	return nil
+}
+
+// Bury implements ingest.Sink.
+func (d *Digester) Bury(ctx context.Context, b ingest.Batch, reason string) error {
+	r := b.Records[0]
+	d.log.Error("an event cannot be stored and becomes a dead letter", "project", r.Project, "id", r.ID, "reason", reason)
+	return classify(d.store.Bury(ctx, move(b), store.DeadLetter{ID: r.ID, ProjectID: r.Project, Kind: int16(r.Kind),
+		EventID: r.EventID, Received: r.Received, Reason: reason, Payload: r.Payload}))
+}
+
+// classify tells the drain's three kinds of failure apart.
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrCursorMoved):
+		return fmt.Errorf("%w: %w", ingest.ErrCursor, err)
+	case store.IsDataError(err):
+		return fmt.Errorf("%w: %w", ingest.ErrData, err)
+	case store.IsSchemaError(err):
+		return fmt.Errorf("%w: %w", ingest.ErrSchema, err)
+	}
+	return err
+}
+
+func move(b ingest.Batch) store.SpoolMove {
+	return store.SpoolMove{Node: b.Node, FromSeg: b.From.Segment, FromPos: b.From.Offset, ToSeg: b.To.Segment, ToPos: b.To.Offset}
+}
+
+// prepare parses and groups the events of a batch on all cores.
+func (d *Digester) prepare(b ingest.Batch) (store.Digest, error) {
+	out := store.Digest{Move: move(b)}
+	var events []*ingest.Record
+	for i := range b.Records {
+		r := &b.Records[i]
+		switch r.Kind {
+		case ingest.KindEvent:
+			events = append(events, r)
+		case ingest.KindOutcomes:
+			counts, err := outcomes(r.Payload)
+			if err != nil {
+				return out, err
+			}
+			out.Outcomes = append(out.Outcomes, counts...)
+		default:
+			return out, fmt.Errorf("record %d is of unknown kind %d: %w", r.ID, r.Kind, ingest.ErrData)
+		}
+	}
+	out.Events = make([]store.NewEvent, len(events))
+	workers := runtime.GOMAXPROCS(0)
+	var g errgroup.Group
+	for w := range workers {
+		g.Go(func() error {
+			for i := w; i < len(events); i += workers {
+				if err := d.digest(events[i], &out.Events[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+func outcomes(payload []byte) ([]model.OutcomeCount, error) {
+	var in []ingest.OutcomeCount
+	if err := json.Unmarshal(payload, &in); err != nil {
+		return nil, fmt.Errorf("cannot read outcomes: %w: %w", ingest.ErrData, err)
+	}
+	out := make([]model.OutcomeCount, len(in))
+	for i, o := range in {
+		out[i] = model.OutcomeCount{ProjectID: o.Project, Hour: o.Hour, Category: o.Category, Outcome: string(o.Outcome), Reason: o.Reason, N: o.N}
+	}
+	return out, nil
+}
+
+func (d *Digester) digest(r *ingest.Record, out *store.NewEvent) error {
+	body, err := d.bodies.DecodeAll(r.Payload, nil)
+	if err != nil {
+		return fmt.Errorf("cannot inflate event %d: %w: %w", r.ID, ingest.ErrData, err)
+	}
+	ev, err := envelope.ParseEvent(body, envelope.Digest)
+	if err != nil {
+		return fmt.Errorf("cannot parse event %d: %w: %w", r.ID, ingest.ErrData, err)
+	}
+	g := grouping.Group(GroupingEvent(ev))
+	*out = store.NewEvent{
+		ID: r.ID, ProjectID: r.Project, EventID: r.EventID, Received: r.Received, Timestamp: believe(ev.Timestamp, r.Received),
+		Level: levelOf(ev), Platform: ev.Platform, Title: g.Title, Release: ev.Release, Env: ev.Environment, Body: r.Payload,
+		Hashes: rawHashes(g), Config: string(g.Config), Type: g.Type, Value: g.Value, Culprit: g.Culprit,
+		UserHash: userHash(ev.User, r.RemoteIP),
+	}
+	for _, p := range ev.TagPairs() {
+		if p.Value != "" {
+			out.Tags = append(out.Tags, store.Tag{Key: p.Key, Value: p.Value})
+		}
+	}
+	return nil
+}
+
+// believe is the sender's time when it is plausible, else the time of receipt.
+func believe(sent, received time.Time) time.Time {
+	if sent.IsZero() || sent.After(received.Add(maxEarly)) || sent.Before(received.Add(-maxLate)) {
+		return received
+	}
+	return sent.UTC()
+}
+
+func levelOf(ev *envelope.Event) string {
+	switch l := model.Level(ev.Level); l {
+	case model.Fatal, model.Errors, model.Warning, model.Info, model.Debug:
+		return ev.Level
+	}
+	switch ev.Level {
+	case "warn":
+		return string(model.Warning)
+	case "critical":
+		return string(model.Fatal)
+	case "log":
+		return string(model.Info)
+	}
+	return string(model.Errors)
+}
+
+func rawHashes(r grouping.Result) [][16]byte {
+	var out [][16]byte
+	for _, text := range r.Hashes() {
+		if h, err := parseHash(text); err == nil {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// userHash is what tells users apart, 64 bits of FNV-1a; 0 when nobody is known.
+func userHash(u *envelope.User, remote string) int64 {
+	ident := u.Ident()
+	if ident == "ip:{{auto}}" {
+		ident = "ip:" + remote
+	}
+	if ident == "" || ident == "ip:" {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write([]byte(ident))
+	return int64(h.Sum64() | 1)
+}

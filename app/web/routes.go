@@ -1,0 +1,68 @@
+package web
+
+import "github.com/gofiber/fiber/v2"
+
+// routes is the map of everything that answers. Order matters: what stands above the session gate is open to all.
+func (s *Server) routes(ingest func(fiber.Router)) {
+	// Open to all: SDKs, health, sign-in.
+	s.app.Use(s.requestID, s.recoverPanic)
+	if ingest != nil {
+		ingest(s.app)
+	}
+	s.app.Use(s.countQueries, s.logRequest, s.securityHeaders, s.refuseEncodedBody)
+	s.app.Get("/-/live", s.getLive)
+	s.app.Get("/-/ready", s.getReady)
+	s.app.Get("/static/:name", s.getStatic)
+	s.app.Get("/favicon.ico", s.getFavicon)
+	s.app.Get("/robots.txt", s.getRobots)
+
+	// Unsafe methods must come from our own pages; Bearer requests carry no cookie and are exempt.
+	s.app.Use(s.checkOrigin)
+	s.app.Get("/signin", s.getSignIn)
+	s.app.Post("/signin", s.postSignIn)
+	s.app.Get("/setup/:token", s.getSetup)
+	s.app.Post("/setup/:token", s.postSetup)
+	s.app.Post("/theme", s.postTheme)
+
+	// The API in Sentry's shape: a Bearer token with the scope, or a session.
+	api := s.app.Group("/api/0", s.needAPI)
+	api.Get("/", s.apiRoot)
+	api.Get("/organizations/", s.scope("org:read", "project:read"), s.apiOrganizations)
+	api.Get("/organizations/:org/", s.scope("org:read", "project:read"), s.apiOneOrganization)
+	api.Get("/organizations/:org/projects/", s.scope("project:read"), s.apiProjects)
+	api.Get("/projects/", s.scope("project:read"), s.apiProjects)
+	api.Get("/projects/:org/:project/", s.scope("project:read"), s.apiOneProject)
+	api.Get("/projects/:org/:project/issues/", s.scope("event:read"), s.apiIssues)
+	api.Get("/projects/:org/:project/events/:event/", s.scope("event:read"), s.apiProjectEvent)
+	api.Get("/issues/:issue/", s.scope("event:read"), s.apiOneIssue)
+	api.Get("/issues/:issue/events/", s.scope("event:read"), s.apiIssueEvents)
+	api.Get("/issues/:issue/events/:event/", s.scope("event:read"), s.apiIssueEvent)
+	api.Get("/organizations/:org/issues/:issue/", s.scope("event:read"), s.apiOneIssue)
+	api.Get("/organizations/:org/issues/:issue/events/", s.scope("event:read"), s.apiIssueEvents)
+	api.Get("/organizations/:org/issues/:issue/events/:event/", s.scope("event:read"), s.apiIssueEvent)
+
+	// Pages: a session from here on.
+	page := s.app.Group("", s.needSession, s.checkFormToken)
+	page.Get("/", s.getHome)
+	page.Post("/signout", s.postSignOut)
+
+	page.Get("/issues", s.getIssues)
+	page.Post("/issues", s.postIssues)
+	page.Get("/issues/:short", s.getIssue)
+	page.Post("/issues/:short", s.postIssue)
+	page.Get("/issues/:short/events/:event", s.getIssue)
+	page.Get("/issues/:short/events/:event/json", s.getEventJSON)
+
+	page.Get("/projects", s.getProjects)
+	page.Post("/projects", s.postProjects)
+	page.Get("/projects/new", s.getNewProject)
+	page.Get("/projects/:slug/welcome", s.getWelcome)
+	page.Get("/projects/:slug/wait", s.getWait)
+	page.Post("/projects/:slug/test-event", s.postTestEvent)
+	page.Post("/projects/:slug/rotate-key", s.postRotateKey)
+
+	page.Get("/settings/tokens", s.getTokens)
+	page.Post("/settings/tokens", s.postTokens)
+	page.Post("/settings/tokens/:id/revoke", s.postRevokeToken)
+	s.app.Use(s.notFound)
+}

@@ -1,0 +1,138 @@
+// Package web is the dashboard and the API on fiber. routes.go is the map; each page has a file of its own.
+// Handlers read the request, call a use case and render; they never see the database.
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"kibitz/app/accounts"
+	"kibitz/app/issues"
+	"kibitz/app/model"
+)
+
+// Options are what a server is made of.
+type Options struct {
+	Base           string // public address, without a slash at the end
+	TrustedProxies []string
+	Version        string
+	Log            *slog.Logger
+	Accounts       *accounts.Accounts
+	Issues         *issues.Issues
+	Projects       *issues.Projects
+	Hub            *issues.Hub
+	// Ingest mounts the endpoints that SDKs send to; HeaderReceived sets their limits before a body is read.
+	Ingest         func(fiber.Router)
+	HeaderReceived func(*fasthttp.RequestHeader) fasthttp.RequestConfig
+	// TestEvent sends a test event into a project.
+	TestEvent func(ctx context.Context, key model.ProjectKey, by model.Account) error
+	// Ready tells why the server is not ready, or nil.
+	Ready func(ctx context.Context) error
+	// Report takes errors that answer 500.
+	Report func(ctx context.Context, err error)
+	// Queries gives a request's context a counter of its database queries, and reads it.
+	Queries func(ctx context.Context) (context.Context, func() (n int, spent time.Duration))
+}
+
+// Server is the web half of Kibitz.
+type Server struct {
+	app       *fiber.App
+	base      string
+	https     bool
+	log       *slog.Logger
+	version   string
+	started   time.Time
+	accounts  *accounts.Accounts
+	issues    *issues.Issues
+	projects  *issues.Projects
+	hub       *issues.Hub
+	proxies   proxies
+	testEvent func(ctx context.Context, key model.ProjectKey, by model.Account) error
+	ready     func(ctx context.Context) error
+	report    func(ctx context.Context, err error)
+	queries   func(ctx context.Context) (context.Context, func() (int, time.Duration))
+	streams   atomic.Int64
+	stopping  context.Context
+	stop      context.CancelFunc
+	draining  atomic.Bool
+}
+
+// Limits of a connection.
+const (
+	readTimeout = 15 * time.Second
+	idleTimeout = 60 * time.Second
+	// writeTimeout is for each write, not for a whole answer, so that event streams may live on while a client
+	// that stopped reading is dropped.
+	writeTimeout = 20 * time.Second
+	concurrency  = 8192
+	headerBuffer = 16 << 10 // SDKs send long baggage headers
+	bodyLimit    = 20 << 20 // the largest of any path; HeaderReceived narrows it
+)
+
+// New wires the server; nothing listens yet.
+func New(o Options) (*Server, error) {
+	trusted, err := parseProxies(o.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
+		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, hub: o.Hub, proxies: trusted,
+		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.app = fiber.New(fiber.Config{
+		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
+		BodyLimit: bodyLimit, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, Concurrency: concurrency, ReadBufferSize: headerBuffer,
+		DisablePreParseMultipartForm: true, DisableDefaultContentType: true,
+		EnableTrustedProxyCheck: true, EnableIPValidation: true,
+	})
+	s.app.Server().HeaderReceived = o.HeaderReceived
+	s.app.Server().NoDefaultServerHeader = true
+	s.routes(o.Ingest)
+	return s, nil
+}
+
+// Serve answers on a listener until Shutdown.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.app.Listener(deadlineListener{ln}); err != nil {
+		return fmt.Errorf("cannot serve: %w", err)
+	}
+	return nil
+}
+
+// Shutdown stops in order: not ready any more, streams ended, running requests finished or cut at the deadline.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.stop()
+	if err := s.app.ShutdownWithContext(ctx); err != nil {
+		return fmt.Errorf("cannot finish all requests in time: %w", err)
+	}
+	return nil
+}
+
+// deadlineListener gives each write of its connections a deadline.
+type deadlineListener struct{ net.Listener }
+
+func (l deadlineListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return deadlineConn{c}, nil
+}
+
+type deadlineConn struct{ net.Conn }
+
+func (c deadlineConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
