@@ -146,15 +146,9 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 	}
 }
 
-// Days of ops.event that are kept made: two behind today for records that waited in a spool, seven ahead.
-const (
-	daysBehind = 2
-	daysAhead  = 7
-)
-
 func (p *Program) makeDays(ctx context.Context) error {
-	from := time.Now().UTC().AddDate(0, 0, -daysBehind)
-	if err := p.DB.MakeDays(ctx, "event", from, daysBehind+1+daysAhead); err != nil {
+	from := time.Now().UTC().AddDate(0, 0, -db.DaysBehind)
+	if err := p.DB.MakeDays(ctx, db.Ops, "event", from, db.DaysBehind+1+db.DaysAhead); err != nil {
 		return fmt.Errorf("cannot make the days of ops.event: %w", err)
 	}
 	return nil

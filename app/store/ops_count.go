@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kibitz/app/db"
 	"kibitz/app/model"
 )
 
@@ -160,10 +161,11 @@ func writeDigest(ctx context.Context, tx pgx.Tx, d Digest, fresh []*NewEvent, ou
 }
 
 func copyEvents(ctx context.Context, tx pgx.Tx, events []*NewEvent) error {
+	now := time.Now()
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"event"}, []string{"received", "id", "project_id", "issue_id", "event_id", "ts",
 		"level", "platform", "title", "release", "env", "body"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
 		e := events[i]
-		return []any{e.Received, e.ID, e.ProjectID, e.issueID, e.EventID, e.Timestamp, e.Level, e.Platform, e.Title,
+		return []any{db.ClampDay(e.Received, now), e.ID, e.ProjectID, e.issueID, e.EventID, e.Timestamp, e.Level, e.Platform, e.Title,
 			e.Release, e.Env, e.Body}, nil
 	}))
 	if err != nil {

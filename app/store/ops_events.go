@@ -38,17 +38,11 @@ func scanEventInto(row pgx.CollectableRow, body bool) (e model.StoredEvent, err 
 	return e, err
 }
 
-// EventWindow bounds the days in which an issue's events may lie, so that a query opens only those.
-type EventWindow struct{ From, To time.Time }
+// earliest is the first moment at which an event with a time-ordered id can have been stored, so that a query opens
+// only the days after it. There is no last one: what waited long in a spool stands under a later day.
+func earliest(id int64) time.Time { return model.TimeOf(id).Add(-24 * time.Hour) }
 
-// windowOf is the days of an event with a time-ordered id, with a day's room for clamped clocks on both sides.
-func windowOf(id int64) EventWindow {
-	at := model.TimeOf(id)
-	return EventWindow{at.Add(-24 * time.Hour), at.Add(24 * time.Hour)}
-}
-
-// Event is one event of an issue with its body: the one with the id, or by Pick the first or the latest.
-// errs.NotFound when there is none.
+// Event is the event of a project with an event id, with its body; errs.NotFound when there is none.
 func (s *Store) Event(ctx context.Context, project int64, eventID string) (model.StoredEvent, error) {
 	id, err := hex.DecodeString(eventID)
 	if err != nil || len(id) != 16 {
@@ -63,9 +57,8 @@ func (s *Store) Event(ctx context.Context, project int64, eventID string) (model
 	if err != nil {
 		return model.StoredEvent{}, fmt.Errorf("cannot find event %s: %w", eventID, err)
 	}
-	w := windowOf(row)
 	return s.oneEvent(ctx, project, `SELECT `+eventColumns+` FROM event
-		WHERE project_id = $1 AND id = $2 AND received BETWEEN $3 AND $4`, project, row, w.From, w.To)
+		WHERE project_id = $1 AND id = $2 AND received >= $3`, project, row, earliest(row))
 }
 
 // LatestEvent is the newest event of an issue with its body.

@@ -16,16 +16,16 @@ CREATE TABLE session (
     created_at timestamptz NOT NULL DEFAULT now(),
     last_seen  timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
-    idle       interval NOT NULL,
+    idle       interval NOT NULL,            -- ends this long after last_seen, even before expires_at
     user_agent text NOT NULL DEFAULT '',
     ip         text NOT NULL DEFAULT ''
 );
 CREATE INDEX session_account ON session (account_id);
-CREATE INDEX session_expiry ON session (expires_at);
 
+-- Bearer tokens for scripts. One without an account was made on the host and belongs to the installation.
 CREATE TABLE api_token (
     id         bigint PRIMARY KEY,
-    account_id bigint NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    account_id bigint REFERENCES account (id) ON DELETE CASCADE,
     token_hash bytea NOT NULL UNIQUE,
     prefix     text NOT NULL,
     name       text NOT NULL,
