@@ -14,6 +14,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -32,6 +33,7 @@ type Accounts struct {
 	hasher    *hasher
 	byAccount *limiter // failed sign-ins
 	byIP      *limiter
+	owned     atomic.Bool // an owner has been seen; there is one for ever after
 }
 
 // Limits of signing in. A person who mistypes never meets them; a program that guesses gets six a minute.

@@ -94,7 +94,16 @@ func (a *Accounts) Setup(ctx context.Context, token, email, name, password strin
 }
 
 // HasOwner tells whether anybody owns this installation yet.
-func (a *Accounts) HasOwner(ctx context.Context) (bool, error) { return a.store.HasOwner(ctx) }
+func (a *Accounts) HasOwner(ctx context.Context) (bool, error) {
+	if a.owned.Load() {
+		return true, nil
+	}
+	yes, err := a.store.HasOwner(ctx)
+	if yes {
+		a.owned.Store(true)
+	}
+	return yes, err
+}
 
 func (a *Accounts) newOwner(email, name, password string) (owner model.Account, err error) {
 	owner = model.Account{ID: a.ids.Next(), Role: model.Owner, CreatedAt: a.now()}
