@@ -1,0 +1,38 @@
+package grouping
+
+// Limits of the algorithm. They are part of the configuration: another value makes other hashes.
+const (
+	maxContextLine  = 120  // characters; a longer source line is minified code and says nothing
+	maxParameterize = 8192 // bytes; a longer text is left as it is
+	maxTitleValue   = 256  // characters of an exception's value or a message in a title
+)
+
+// A family is the kind of runtime that a frame comes from. Rules are indexed by it.
+type family uint8
+
+const (
+	familyOther family = iota
+	familyNative
+	familyJavaScript
+	families
+)
+
+func familyOf(platform string) family {
+	switch platform {
+	case "objc", "cocoa", "swift", "native", "c":
+		return familyNative
+	case "javascript", "node":
+		return familyJavaScript
+	}
+	return familyOther
+}
+
+// usesContextLine tells whether source lines of a platform are stable enough to tell frames apart. Compiled
+// platforms send none, or send what their debug files happen to hold.
+func usesContextLine(platform string) bool {
+	switch platform {
+	case "javascript", "node", "python", "php", "ruby":
+		return true
+	}
+	return false
+}

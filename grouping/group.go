@@ -1,0 +1,156 @@
+package grouping
+
+// Group finds out which issue an event belongs to, and why. It is pure and never panics: what is missing or
+// malformed counts as absent, and an event with nothing to go by lands in the variant "fallback".
+func Group(ev *Event) Result {
+	if ev == nil {
+		ev = &Event{}
+	}
+	g := newGrouper(ev)
+	r := Result{Config: Newstyle2026, InApp: g.inApp()}
+	g.title(&r)
+	fp := g.fingerprint()
+	switch {
+	case fp.kind == fingerprintCustom && fp.source != "client", ev.Checksum == "" && fp.kind == fingerprintCustom:
+		r.Variants, r.Strategy = []Variant{customVariant(fp)}, "fingerprint"
+	case ev.Checksum != "":
+		r.Variants, r.Strategy = []Variant{checksumVariant(ev.Checksum)}, "checksum"
+	default:
+		r.Variants, r.Strategy = g.variants(fp)
+	}
+	g.mainTitle(&r)
+	return r
+}
+
+// Hashes are those of the variants that contribute, in the order in which an issue is looked for.
+func (r Result) Hashes() []string {
+	var out []string
+	for i := range r.Variants {
+		if r.Variants[i].Contributes && r.Variants[i].Hash != "" {
+			out = append(out, r.Variants[i].Hash)
+		}
+	}
+	return out
+}
+
+// grouper is the work on one event.
+type grouper struct {
+	ev     *Event
+	arena  *arena
+	stacks []stack // one for each exception; a nil src when it has none
+	main   int     // the exception that gives the title; -1 when there is none
+}
+
+func newGrouper(ev *Event) *grouper {
+	g := &grouper{ev: ev, main: len(ev.Exceptions) - 1}
+	frames := 0
+	for i := range ev.Exceptions {
+		if s := ev.Exceptions[i].Stack; s != nil {
+			frames += len(s.Frames)
+		}
+	}
+	g.arena = newArena(frames)
+	g.stacks = make([]stack, len(ev.Exceptions))
+	for i := range ev.Exceptions {
+		g.stacks[i] = g.normalise(ev.Exceptions[i].Stack, &ev.Exceptions[i])
+	}
+	return g
+}
+
+func (g *grouper) inApp() [][]bool {
+	if len(g.stacks) == 0 {
+		return nil
+	}
+	out := make([][]bool, len(g.stacks))
+	for i, s := range g.stacks {
+		if g.ev.Exceptions[i].Stack == nil {
+			continue
+		}
+		out[i] = make([]bool, len(s.frames))
+		for n := range s.frames {
+			out[i][n] = s.frames[n].inApp
+		}
+	}
+	return out
+}
+
+// variants tries the strategies in order; the first that finds something decides.
+func (g *grouper) variants(fp fingerprint) ([]Variant, string) {
+	for _, s := range strategies {
+		p := s.run(g)
+		if p.app == nil && p.system == nil {
+			continue
+		}
+		vs := p.variants(s, fp)
+		if len(vs) > 0 && vs[0].Contributes {
+			return vs, s.name
+		}
+	}
+	return []Variant{{Name: "fallback", Contributes: true, Hint: "nothing in the event says what it is about", Hash: hashBytes(nil), Strategy: "fallback"}}, "fallback"
+}
+
+// pair is what a strategy found, looked at in two ways. A strategy without stack traces fills app only.
+type pair struct{ app, system *Component }
+
+func (p pair) variants(s strategy, fp fingerprint) []Variant {
+	if p.system == nil || p.app == nil {
+		p = pair{app: firstOf(p.app, p.system)}
+		return []Variant{p.app.variant(s.single, s.name, "", fp)}
+	}
+	appHint, systemHint := "", ""
+	appStack, systemStack := p.app.stackContributes(), p.system.stackContributes()
+	if systemStack && !appStack {
+		p.app.Contributes, appHint = false, "no stack trace counts here, while one does in system"
+	}
+	if appStack && !systemStack {
+		p.system.Contributes, systemHint = false, "no stack trace counts here, while one does in app"
+	}
+	app, system := p.app.variant("app", s.name, appHint, fp), p.system.variant("system", s.name, systemHint, fp)
+	if system.Contributes && system.Hash == app.Hash {
+		system = Variant{Name: "system", Hint: "the hash is the same as that of app", Strategy: s.name, Root: p.system}
+	}
+	if !app.Contributes && system.Contributes {
+		return []Variant{system, app}
+	}
+	return []Variant{app, system}
+}
+
+func firstOf(a, b *Component) *Component {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (c *Component) variant(name, strategy, hint string, fp fingerprint) Variant {
+	v := Variant{Name: name, Contributes: c.Contributes, Hint: hint, Strategy: strategy, Root: c}
+	switch {
+	case !c.Contributes:
+	case fp.kind == fingerprintHybrid:
+		v.Hash, v.Hint = fp.splice(c), fp.source+" fingerprint with {{ default }}"
+	default:
+		v.Hash = c.hash()
+	}
+	return v
+}
+
+// checksumVariant takes a checksum of 32 hex digits as the hash itself, and hashes any other.
+func checksumVariant(sum string) Variant {
+	v := Variant{Name: "checksum", Contributes: true, Strategy: "checksum", Hash: sum}
+	if !isMD5(sum) {
+		v.Hash, v.Hint = hashBytes([]byte(sum)), "the checksum is hashed, for it is not 32 hex digits"
+	}
+	return v
+}
+
+func isMD5(s string) bool {
+	if len(s) != 32 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return true
+}

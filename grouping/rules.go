@@ -1,0 +1,3 @@
+package grouping
+
+func (g *grouper) applyRules(s *stack, exc *Exception) {}

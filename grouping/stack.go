@@ -1,0 +1,132 @@
+package grouping
+
+// stack is a stack trace made ready: language quirks removed, rules applied.
+type stack struct {
+	frames    []frame
+	maxFrames int // the frames nearest the crash that count; 0 for all
+	minFrames int // fewer that count discard the stack
+}
+
+// frame is a Frame made ready. Its strings share the event's memory where nothing was changed.
+type frame struct {
+	src      *Frame
+	platform string // of the frame, else of the event
+	family   family
+	inApp    bool
+	group    int8   // +1 or -1 when a rule said so
+	hint     string // the rule that said so
+	filename string // without query and fragment
+	function string // without arguments, in native code
+	raw      string // the function as the client sent it
+	path     string // lower case with slashes, for rules
+	pkg      string // the same of the package
+	category string
+}
+
+// normalise makes a stack ready. exc is the exception that it belongs to, if any, for rules that look at it.
+func (g *grouper) normalise(src *Stacktrace, exc *Exception) stack {
+	if src == nil {
+		return stack{}
+	}
+	s := stack{frames: make([]frame, len(src.Frames))}
+	for i := range src.Frames {
+		s.frames[i] = g.normaliseFrame(&src.Frames[i])
+	}
+	g.applyRules(&s, exc)
+	return s
+}
+
+func (g *grouper) normaliseFrame(src *Frame) frame {
+	f := frame{src: src, platform: src.Platform, filename: src.Filename, function: src.Function, raw: src.RawFunction}
+	if f.platform == "" {
+		f.platform = g.ev.Platform
+	}
+	f.family = familyOf(f.platform)
+	f.inApp = src.InApp != nil && *src.InApp
+	if f.raw == "" {
+		f.raw = f.function
+	}
+	switch {
+	case f.family == familyJavaScript:
+		f.filename = cutQuery(f.filename)
+	case f.family == familyNative:
+		f.function = trimNative(f.raw, f.function)
+	}
+	f.path, f.pkg = lowerPath(f.source()), lowerPath(src.Package)
+	return f
+}
+
+// source is the path that rules look at.
+func (f *frame) source() string {
+	if f.src.AbsPath != "" {
+		return f.src.AbsPath
+	}
+	return f.filename
+}
+
+// stackPair looks at a stack in both ways: app counts the program's own frames only, system all.
+func (g *grouper) stackPair(s *stack) pair {
+	n := len(s.frames)
+	apps, systems := g.arena.list(n), g.arena.list(n)
+	for i := range s.frames {
+		f := &s.frames[i]
+		kids, contributes, hint := g.frameChildren(f)
+		switch {
+		case i > 0 && f.repeats(&s.frames[i-1]):
+			contributes, hint = false, "the same call as the frame before"
+		case f.group < 0:
+			contributes, hint = false, f.hint
+		case f.group > 0:
+			contributes, hint = true, f.hint
+		}
+		systems = append(systems, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		if contributes && !f.inApp {
+			contributes, hint = false, "not the program's own code"
+		}
+		apps = append(apps, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+	}
+	return pair{app: g.stackComponent(s, apps, "no frame of the program's own counts"), system: g.stackComponent(s, systems, "no frame counts")}
+}
+
+func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Component {
+	c := g.arena.node(Component{ID: "stacktrace", Name: "stacktrace", Children: frames})
+	n := limitFrames(frames, s.maxFrames)
+	switch {
+	case n == 0:
+		c.Hint = none
+	case n < s.minFrames:
+		c.Hint = "a rule wants more frames"
+	case len(s.frames) == 1 && s.frames[0].isBareScript():
+		c.Hint = "a single frame without a function in a script says nothing"
+	default:
+		c.Contributes = true
+	}
+	return c
+}
+
+// limitFrames keeps the limit frames nearest the crash among those that count and tells how many count then.
+func limitFrames(frames []*Component, limit int) (n int) {
+	for i := len(frames) - 1; i >= 0; i-- {
+		if !frames[i].Contributes {
+			continue
+		}
+		if limit > 0 && n == limit {
+			frames[i].Contributes, frames[i].Hint = false, "a rule limits the number of frames"
+			continue
+		}
+		n++
+	}
+	return n
+}
+
+// repeats tells direct recursion: the same place in the same function as the frame before.
+func (f *frame) repeats(before *frame) bool {
+	a, b := f.src, before.src
+	return f.function == before.function && a.Line == b.Line && a.Column == b.Column && f.filename == before.filename &&
+		a.Module == b.Module && a.AbsPath == b.AbsPath && a.Package == b.Package
+}
+
+// isBareScript tells a JavaScript frame that a browser reports for code outside of any function.
+func (f *frame) isBareScript() bool {
+	return f.family == familyJavaScript && f.function == "" && hasURLOrigin(f.src.AbsPath, true)
+}
