@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kibitz/app/db"
 	"kibitz/app/model"
 )
 

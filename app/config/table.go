@@ -1,0 +1,94 @@
+package config
+
+import (
+	"os"
+	"runtime"
+	"strings"
+)
+
+// Setting is one line of the table.
+type Setting struct {
+	Key     string
+	Default string
+	Help    string
+	Secret  bool
+	bind    func(*Config) value
+}
+
+// Variable is the environment variable of a setting: KIBITZ_ and the key in capitals.
+func (s Setting) Variable() string {
+	return "KIBITZ_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+var partitions = []string{"forums", "posts", "users", "ops"}
+
+// table is every setting there is.
+func table() []Setting {
+	t := []Setting{
+		{"listen", "127.0.0.1:8000", "address that HTTP is served on", false, func(c *Config) value { return address{&c.Listen} }},
+		{"data", "./data", "directory of everything on disk: spool and embedded PostgreSQL", false, func(c *Config) value { return required{&c.Data} }},
+		{"public_url", "", "address under which browsers and SDKs reach us; from listen when empty", false, func(c *Config) value { return link{&c.PublicURL} }},
+		{"node", hostname(), "name of this process among those that share a database", false, func(c *Config) value { return nodeName{&c.Node} }},
+		{"trusted_proxies", "", "networks whose X-Forwarded-For is believed, with commas between", false, func(c *Config) value { return networks{&c.TrustedProxies} }},
+		{"memory_limit", "auto", "soft limit of this process's memory; auto: from the container or machine (GOMEMLIMIT rules both)", false,
+			func(c *Config) value { return autoSize{&c.MemoryLimit} }},
+		{"log.level", "info", "least severe lines that are logged", false, func(c *Config) value { return choice{&c.Log.Level, []string{"debug", "info", "warn", "error"}} }},
+		{"log.format", "text", "form of the log", false, func(c *Config) value { return choice{&c.Log.Format, []string{"text", "json"}} }},
+		{"admin.email", "", "owner made at the first start, instead of by the setup link", false, func(c *Config) value { return text{&c.Admin.Email} }},
+		{"admin.password", "", "that owner's password", true, func(c *Config) value { return text{&c.Admin.Password} }},
+		{"postgres.bin", "", "directory of initdb and postgres; found by itself when empty", false, func(c *Config) value { return text{&c.Postgres.Bin} }},
+		{"database.pool.web", "8", "connections of each partition for pages", false, func(c *Config) value { return number{&c.Database.Pool.Web, 1, 500} }},
+		{"database.pool.ingest", "2", "connections of each partition for the drain", false, func(c *Config) value { return number{&c.Database.Pool.Ingest, 1, 100} }},
+		{"database.pool.jobs", "2", "connections of each partition for jobs", false, func(c *Config) value { return number{&c.Database.Pool.Jobs, 1, 100} }},
+		{"spool.segment_size", "64MiB", "size of a spool file", false, func(c *Config) value { return size{&c.Spool.SegmentSize, 1 << 20, 1 << 30} }},
+		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
+		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
+	}
+	return append(append(t, ingestTable()...), databaseTable()...)
+}
+
+// ingestTable is the limits of what is taken.
+func ingestTable() []Setting {
+	return []Setting{
+		{"ingest.envelope_wire", "20MiB", "an envelope as it arrives, compressed or not", false, func(c *Config) value { return smallSize{&c.Ingest.EnvelopeWire, 1 << 10, 512 << 20} }},
+		{"ingest.store_wire", "1MiB", "a body of the store endpoint as it arrives", false, func(c *Config) value { return smallSize{&c.Ingest.StoreWire, 1 << 10, 512 << 20} }},
+		{"ingest.envelope_size", "100MiB", "an envelope after decompression", false, func(c *Config) value { return smallSize{&c.Ingest.EnvelopeSize, 1 << 10, 1 << 30} }},
+		{"ingest.in_flight", "256MiB", "all inflated bodies that are being read at once", false, func(c *Config) value { return smallSize{&c.Ingest.InFlight, 1 << 20, 1 << 36} }},
+		{"ingest.event_size", "1MiB", "the JSON of one event", false, func(c *Config) value { return smallSize{&c.Ingest.EventSize, 1 << 10, 32 << 20} }},
+		{"ingest.header_line", "8KiB", "a header line within an envelope", false, func(c *Config) value { return smallSize{&c.Ingest.HeaderLine, 1 << 8, 1 << 20} }},
+		{"ingest.items", "100", "items of one envelope", false, func(c *Config) value { return number{&c.Ingest.Items, 1, 10_000} }},
+		{"ingest.json_depth", "128", "nesting of an event's JSON", false, func(c *Config) value { return number{&c.Ingest.JSONDepth, 8, 250} }},
+		{"ingest.json_nodes", "100000", "values in an event's JSON", false, func(c *Config) value { return number{&c.Ingest.JSONNodes, 1000, 10_000_000} }},
+	}
+}
+
+// databaseTable is the address of each partition.
+func databaseTable() (t []Setting) {
+	for _, name := range partitions {
+		t = append(t,
+			Setting{"database." + name + ".primary", "", "PostgreSQL URL of partition " + name + "; the embedded one when empty", true,
+				func(c *Config) value { return text{&c.Database.Parts[name].Primary} }},
+			Setting{"database." + name + ".owner", "", "the same for a role that may create tables; primary when empty", true,
+				func(c *Config) value { return text{&c.Database.Parts[name].Owner} }},
+			Setting{"database." + name + ".replicas", "", "PostgreSQL URLs that reads may go to, with commas between", true,
+				func(c *Config) value { return list{&c.Database.Parts[name].Replicas} }})
+	}
+	return t
+}
+
+// hostname names this machine; a spool's cursor carries it.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil || (nodeName{new(string)}).set(name) != nil {
+		return "kibitz"
+	}
+	return name
+}
+
+// machine is what the memory limit is taken from; tests put files of their own there.
+type machine struct{ cgroup2, cgroup1, meminfo string }
+
+var linux = machine{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/proc/meminfo"}
+
+// onLinux tells whether those files can be there.
+const onLinux = runtime.GOOS == "linux"

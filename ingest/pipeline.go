@@ -1,0 +1,184 @@
+package ingest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"kibitz/app/errs"
+	"kibitz/app/model"
+	"kibitz/ingest/envelope"
+)
+
+// PipelineOptions are what a pipeline connects.
+type PipelineOptions struct {
+	Spool    *Spool
+	Outcomes *Outcomes
+	IDs      *model.IDs
+	Limits   Limits
+	Log      *slog.Logger
+}
+
+// Pipeline takes items that a receiver authenticated: it checks and compresses events, puts them into the spool,
+// and counts everything else.
+type Pipeline struct {
+	spool    *Spool
+	outcomes *Outcomes
+	ids      *model.IDs
+	limits   Limits
+	log      *slog.Logger
+	zstd     *zstd.Encoder
+}
+
+// Source is where items come from.
+type Source struct {
+	Project, KeyID int64
+	Received       time.Time
+	RemoteIP       string
+}
+
+// NewPipeline makes a pipeline.
+func NewPipeline(o PipelineOptions) *Pipeline {
+	// The only error is that of a wrong option. A window of 1 MiB suffices for an event, and bounds the memory
+	// of each of the encoders.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)),
+		zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err)
+	}
+	return &Pipeline{o.Spool, o.Outcomes, o.IDs, o.Limits, o.Log, enc}
+}
+
+// Healthy tells why no more events should be sent here, or nil.
+func (p *Pipeline) Healthy() error {
+	used, max := p.spool.Size()
+	if float64(used) >= p.limits.HighWater*float64(max) {
+		return fmt.Errorf("the spool holds %d MiB of at most %d (spool.max_size)", used>>20, max>>20)
+	}
+	return nil
+}
+
+// Accept takes the items of one envelope. It returns when every event among them is safe on disk, with the id of
+// the first. Items that are not events are counted and dropped, which is no error: the sender could do nothing
+// about it. The payloads are not kept.
+func (p *Pipeline) Accept(ctx context.Context, from Source, envelopeID string, items []envelope.Item) (string, error) {
+	var records []Record
+	var refused error
+	for i := range items {
+		item := &items[i]
+		switch item.Type {
+		case "event":
+			r, err := p.record(from, envelopeID, item.Payload)
+			if err != nil {
+				refused = err
+				continue
+			}
+			records = append(records, r)
+		case "client_report":
+			p.clientReport(from.Project, item.Payload)
+		default:
+			category, reason := categoryOf(item.Type)
+			p.outcomes.Count(from.Project, category, Filtered, reason, 1)
+		}
+	}
+	if len(records) == 0 {
+		return plainID(envelopeID), refused
+	}
+	if err := p.spool.Append(ctx, records...); err != nil {
+		p.outcomes.Count(from.Project, "error", RateLimited, "spool_unavailable", int64(len(records)))
+		return "", err
+	}
+	return hex.EncodeToString(records[0].EventID[:]), nil
+}
+
+// record checks one event and makes its record; one that is refused is counted here.
+func (p *Pipeline) record(from Source, envelopeID string, payload []byte) (r Record, err error) {
+	if len(payload) > p.limits.EventSize {
+		p.outcomes.Count(from.Project, "error", TooLarge, "event_size", 1)
+		return r, errs.New(errs.TooLarge, "The event has %d bytes; ingest.event_size allows %d. Send fewer locals or breadcrumbs.", len(payload), p.limits.EventSize)
+	}
+	payload = envelope.Clean(payload)
+	head, err := envelope.Check(payload, envelope.Limits{Depth: p.limits.JSONDepth, Nodes: p.limits.JSONNodes})
+	if err != nil {
+		p.outcomes.Count(from.Project, "error", Invalid, envelope.Reason(err), 1)
+		return r, errs.New(errs.Invalid, "The event cannot be read: %s", errs.Message(err))
+	}
+	r = Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: KindEvent, Received: from.Received,
+		EventID: eventID(head.EventID, envelopeID), RemoteIP: from.RemoteIP}
+	r.Payload = p.zstd.EncodeAll(payload, make([]byte, 0, len(payload)/3))
+	return r, nil
+}
+
+// eventID is the first id that is one, else a new random one.
+func eventID(candidates ...string) (id [16]byte) {
+	for _, text := range candidates {
+		if text = plainID(text); text != "" {
+			if _, err := hex.Decode(id[:], []byte(text)); err == nil && id != [16]byte{} {
+				return id
+			}
+		}
+	}
+	rand.Read(id[:])
+	return id
+}
+
+// plainID is an id as 32 lower-case digits, or "" when it cannot be one.
+func plainID(text string) string {
+	text = strings.ToLower(strings.ReplaceAll(text, "-", ""))
+	if len(text) != 32 || strings.Trim(text, "0123456789abcdef") != "" {
+		return ""
+	}
+	return text
+}
+
+// categories are the item types of https://develop.sentry.dev/sdk/data-model/envelope-items/ that are not taken
+// yet, by the category that quotas and outcomes know them under.
+var categories = map[string]string{
+	"transaction": "transaction", "session": "session", "sessions": "session", "attachment": "attachment", "span": "span",
+	"log": "log_item", "trace_metric": "trace_metric", "profile": "profile", "profile_chunk": "profile_chunk", "check_in": "monitor",
+	"replay_event": "replay", "replay_recording": "replay", "replay_video": "replay", "user_report": "feedback", "feedback": "feedback",
+	"statsd": "metric_bucket", "metric_meta": "metric_bucket", "metric_buckets": "metric_bucket", "raw_security": "security", "otel_span": "span",
+}
+
+func categoryOf(itemType string) (category, reason string) {
+	if c, ok := categories[itemType]; ok {
+		return c, "not_enabled"
+	}
+	return "default", "unsupported_item"
+}
+
+// Limits of a client report: SDKs list a handful of rows.
+const (
+	maxReportRows  = 100
+	maxReportCount = 1 << 40
+)
+
+// clientReport counts what the SDK says it dropped itself.
+func (p *Pipeline) clientReport(project int64, payload []byte) {
+	type row struct {
+		Reason   string `json:"reason"`
+		Category string `json:"category"`
+		Quantity int64  `json:"quantity"`
+	}
+	var report struct {
+		Discarded []row `json:"discarded_events"`
+		Filtered  []row `json:"filtered_events"`
+		Limited   []row `json:"rate_limited_events"`
+	}
+	if len(payload) > 1<<20 || json.Unmarshal(payload, &report) != nil {
+		p.outcomes.Count(project, "client_report", Invalid, "client_report", 1)
+		return
+	}
+	rows := append(append(report.Discarded, report.Filtered...), report.Limited...)
+	for _, r := range rows[:min(len(rows), maxReportRows)] {
+		p.outcomes.Count(project, r.Category, ClientDropped, r.Reason, min(r.Quantity, maxReportCount))
+	}
+}
