@@ -109,7 +109,7 @@ func (p *Pipeline) record(from Source, envelopeID string, payload []byte) (r Rec
 	head, err := envelope.Check(payload, envelope.Limits{Depth: p.limits.JSONDepth, Nodes: p.limits.JSONNodes})
 	if err != nil {
 		p.outcomes.Count(from.Project, "error", Invalid, envelope.Reason(err), 1)
-		return r, errs.New(errs.Invalid, "The event cannot be read: %s", errs.Message(err))
+		return r, errs.New(errs.Invalid, "The event cannot be read: %v", err)
 	}
 	r = Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: KindEvent, Received: from.Received,
 		EventID: eventID(head.EventID, envelopeID), RemoteIP: from.RemoteIP}
