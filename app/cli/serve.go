@@ -117,7 +117,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies})
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
-		Issues: s.Issues, Projects: s.Projects, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: receiver.HeaderReceived(lim),
+		Issues: s.Issues, Projects: s.Projects, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: countQueries})
 	if err != nil {
 		return err
@@ -339,7 +339,7 @@ func limits(c *config.Config) ingest.Limits {
 	l := ingest.DefaultLimits()
 	l.EnvelopeWire, l.StoreWire, l.EnvelopeSize, l.EventSize = c.Ingest.EnvelopeWire, c.Ingest.StoreWire, c.Ingest.EnvelopeSize, c.Ingest.EventSize
 	l.Items, l.JSONDepth, l.JSONNodes, l.HeaderLine = c.Ingest.Items, c.Ingest.JSONDepth, c.Ingest.JSONNodes, c.Ingest.HeaderLine
-	l.HighWater = c.Spool.HighWater
+	l.HighWater, l.InFlight = c.Spool.HighWater, c.Ingest.InFlight
 	return l
 }
 
