@@ -1,0 +1,99 @@
+/* Kibitz progressive enhancement. Every page works without it; this file adds
+   copy buttons, keyboard moves, the palette and chart readouts. */
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  const $ = (s, el = document) => el.querySelector(s);
+  const $$ = (s, el = document) => [...el.querySelectorAll(s)];
+
+  document.addEventListener("DOMContentLoaded", () => {
+    $$("select[data-auto]").forEach(el => el.addEventListener("change", () => el.form.requestSubmit()));
+
+    // The welcome page moves on to the first issue when the server tells its address.
+    $$("[data-wait]").forEach(el => {
+      const stream = new EventSource(el.dataset.wait);
+      stream.addEventListener("issue", e => { stream.close(); location.assign(e.data); });
+      addEventListener("pagehide", () => stream.close());
+    });
+
+    $$("[data-copy]").forEach(b => b.addEventListener("click", async () => {
+      const src = b.dataset.copy ? $("#" + b.dataset.copy) : b.closest(".copybox");
+      await navigator.clipboard.writeText($$(".l", src).map(l => l.textContent).join("\n") || src.textContent.trim());
+      const label = $("span", b) || b, was = label.textContent;
+      label.textContent = "Copied";
+      setTimeout(() => { label.textContent = was; }, 1500);
+    }));
+
+    // Menus close on outside click and on Escape; only one is open at a time.
+    const closeMenus = except => $$("details.menu[open]").forEach(m => { if (m !== except) m.open = false; });
+    document.addEventListener("click", e => closeMenus(e.target.closest("details.menu")));
+
+    $$("[data-check-all]").forEach(all => all.addEventListener("change", () => {
+      $$(`input[name="${all.dataset.checkAll}"]`).forEach(c => { c.checked = all.checked; });
+      count();
+    }));
+    const count = () => $$("[data-count]").forEach(o => { o.textContent = $$(`input[name="${o.dataset.count}"]:checked`).length; });
+    document.addEventListener("change", count);
+    count();
+
+    // A slider and its number field move together.
+    $$(".range[data-pair]").forEach(r => {
+      const n = $("#" + r.dataset.pair);
+      const paint = v => { r.value = v; n.value = v; r.style.setProperty("--v", v); };
+      r.addEventListener("input", () => paint(r.value));
+      n.addEventListener("input", () => paint(n.value));
+    });
+
+    // Charts: the readout follows the pointer and reads data-x and data-y.
+    // Plots inside one [data-sync] share a clock, so they move together.
+    const plots = $$(".plot[data-x]").map(el => {
+      const line = document.createElement("div");
+      line.className = "peek"; line.hidden = true; line.append(document.createElement("div"));
+      el.append(line);
+      return { el, line, xs: el.dataset.x.split(","), ys: Object.entries(JSON.parse(el.dataset.y)), group: el.closest("[data-sync]") || el };
+    });
+    const peek = (p, i) => {
+      const at = (i + .5) / p.xs.length;
+      p.line.hidden = false;
+      p.line.style.left = at * 100 + "%";
+      p.line.toggleAttribute("data-flip", at > .6);
+      p.line.firstChild.textContent = [p.xs[i], ...p.ys.map(([k, v]) => `${k} ${v[i] ?? "no data"}`)].join("   ");
+    };
+    plots.forEach(p => {
+      const peers = plots.filter(q => q.group === p.group && q.xs.length === p.xs.length);
+      p.el.addEventListener("pointermove", e => {
+        const box = p.el.getBoundingClientRect();
+        const i = Math.floor((e.clientX - box.left) / box.width * p.xs.length);
+        peers.forEach(q => peek(q, Math.max(0, Math.min(p.xs.length - 1, i))));
+      });
+      p.el.addEventListener("pointerleave", () => peers.forEach(q => { q.line.hidden = true; }));
+    });
+
+    // Keys. Single letters act only outside fields.
+    const rows = () => $$("[data-rows] > *, [data-rows] tbody > tr").filter(r => r.offsetParent);
+    const move = d => {
+      const all = rows(); if (!all.length) return;
+      const at = all.findIndex(r => r.hasAttribute("data-cursor"));
+      const to = Math.max(0, Math.min(all.length - 1, at + d));
+      all[at]?.removeAttribute("data-cursor");
+      all[to].setAttribute("data-cursor", "");
+      all[to].scrollIntoView({ block: "nearest" });
+    };
+    const here = () => rows().find(r => r.hasAttribute("data-cursor"));
+    let lead = "";
+    document.addEventListener("keydown", e => {
+      if ((e.metaKey || e.ctrlKey) && e.key === "k") { e.preventDefault(); closeMenus(); $("#palette")?.showModal(); return; }
+      if (e.key === "Escape") closeMenus();
+      if (e.target.matches("input:not([type=checkbox]), textarea, select") || e.metaKey || e.ctrlKey || e.altKey) return;
+      if (lead === "g") { lead = ""; $(`[data-go="${e.key}"]`)?.click(); return; }
+      const act = {
+        "/": () => ($("[data-slash]") || $(".omni input"))?.focus(), "?": () => $("#keys")?.showModal(),
+        g: () => { lead = "g"; setTimeout(() => { lead = ""; }, 900); },
+        j: () => move(1), k: () => move(-1),
+        x: () => $("input[type=checkbox]", here())?.click(), Enter: () => e.target === document.body && $("a", here())?.click(),
+      }[e.key];
+      if (act) { if (e.key !== "Enter") e.preventDefault(); act(); return; }
+      $(`[data-key="${e.key}"]`)?.click();
+    });
+  });
+})();

@@ -1,0 +1,36 @@
+package static
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestEveryFileOpens(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"tokens.css", "base.css", "components.css", "kibitz.js", "favicon.svg"} {
+		p := Path(name)
+		body, gz, kind, ok := Open(strings.TrimPrefix(p, "/static/"))
+		if !ok || len(body) == 0 || kind == "" || (gz != nil && len(gz) >= len(body)) {
+			t.Errorf("%s at %s: %d bytes of %q, %v", name, p, len(body), kind, ok)
+		}
+		if p == "/static/"+name {
+			t.Errorf("%s has no hash in its name", name)
+		}
+	}
+	if _, _, _, ok := Open("../go.mod"); ok {
+		t.Error("a file outside opens")
+	}
+}
+
+// TestNothingFromElsewhere holds that no style or script asks another host for anything.
+func TestNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	for hashed, f := range load().files {
+		text := strings.ReplaceAll(string(f.body), "http://www.w3.org/", "")
+		for _, word := range []string{"http://", "https://", "@import", "url(//"} {
+			if strings.Contains(text, word) {
+				t.Errorf("%s contains %q", hashed, word)
+			}
+		}
+	}
+}

@@ -1,0 +1,73 @@
+// Package charts draws bars as SVG paths. It knows nothing of what they count.
+package charts
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Width and Height are the units of every drawing; the page stretches them.
+const (
+	Width  = 1000
+	Height = 100
+)
+
+// Bars is the path of one bar a value, standing on base (nil for the ground), scaled so that top is the full height.
+// gap is the share of a bar's room that stays empty.
+func Bars(values, base []int64, top int64, gap float64) string {
+	if len(values) == 0 || top <= 0 {
+		return ""
+	}
+	room := float64(Width) / float64(len(values))
+	var b strings.Builder
+	for i, v := range values {
+		if v <= 0 {
+			continue
+		}
+		var under int64
+		if base != nil {
+			under = base[i]
+		}
+		x, y0, y1 := float64(i)*room+room*gap/2, height(under, top), height(under+v, top)
+		b.WriteString("M" + number(x) + " " + number(y0) + "V" + number(y1) + "h" + number(room*(1-gap)) + "V" + number(y0) + "Z")
+	}
+	return b.String()
+}
+
+// height is the y of a value: a value that is not zero is at least a line high.
+func height(v, top int64) float64 {
+	if v <= 0 {
+		return Height
+	}
+	return min(Height-float64(v)/float64(top)*Height, Height-1.5)
+}
+
+func number(f float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
+}
+
+// Top is a round number at or above the largest sum of the stacked series: 1, 2, 3 or 5 times a power of ten, so that
+// half of it can be written beside the axis.
+func Top(series ...[]int64) int64 {
+	var most int64
+	for _, s := range series {
+		for i := range s {
+			var sum int64
+			for _, other := range series {
+				if i < len(other) {
+					sum += other[i]
+				}
+			}
+			most = max(most, sum)
+		}
+		break
+	}
+	for unit := int64(1); unit < 1<<60/10; unit *= 10 {
+		for _, n := range []int64{1, 2, 3, 5} {
+			if n*unit >= most {
+				return max(n*unit, 2)
+			}
+		}
+	}
+	return most
+}
