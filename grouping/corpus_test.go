@@ -11,8 +11,8 @@ import (
 
 // conforming and parameterised are how many vectors of the corpus pass today. They only ever rise.
 const (
-	conforming    = 24
-	parameterised = 34
+	conforming    = 28
+	parameterised = 466
 )
 
 // corpusFile is the path of a file of the reference corpus, which is not part of this repository: the test
