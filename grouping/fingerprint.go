@@ -14,13 +14,17 @@ const (
 // {{ default }} is the value defaultMark.
 type fingerprint struct {
 	kind   fingerprintKind
-	source string // client or built-in
+	source string // server, client or built-in
 	values []string
 }
 
 const defaultMark = "{{ default }}"
 
+// fingerprint is the project's by its rules, else the client's own, else a built-in one.
 func (g *grouper) fingerprint() fingerprint {
+	if fp, ok := g.serverFingerprint(); ok {
+		return fp
+	}
 	client := classify(g.ev.Fingerprint, "client")
 	if client.kind != fingerprintCustom {
 		if name := g.builtIn(); name != nil {

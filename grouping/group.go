@@ -2,11 +2,14 @@ package grouping
 
 // Group finds out which issue an event belongs to, and why. It is pure and never panics: what is missing or
 // malformed counts as absent, and an event with nothing to go by lands in the variant "fallback".
-func Group(ev *Event) Result {
+func Group(ev *Event) Result { return (*Rules)(nil).Group(ev) }
+
+// Group is Group with the rules of a project after the base rules.
+func (rules *Rules) Group(ev *Event) Result {
 	if ev == nil {
 		ev = &Event{}
 	}
-	g := newGrouper(ev)
+	g := newGrouper(ev, rules)
 	r := Result{Config: Newstyle2026, InApp: g.inApp()}
 	g.title(&r)
 	fp := g.fingerprint()
@@ -19,6 +22,9 @@ func Group(ev *Event) Result {
 		r.Variants, r.Strategy = g.variants(fp)
 	}
 	g.mainTitle(&r)
+	if g.ruleTitle != "" {
+		r.Title = g.ruleTitle
+	}
 	return r
 }
 
@@ -39,10 +45,13 @@ type grouper struct {
 	arena  *arena
 	stacks []stack // one for each exception; a nil src when it has none
 	main   int     // the exception that gives the title; -1 when there is none
+	rules  *Rules  // the project's, may be nil
+
+	ruleTitle string // given by the fingerprint rule that holds
 }
 
-func newGrouper(ev *Event) *grouper {
-	g := &grouper{ev: ev, main: len(ev.Exceptions) - 1}
+func newGrouper(ev *Event, rules *Rules) *grouper {
+	g := &grouper{ev: ev, rules: rules, main: len(ev.Exceptions) - 1}
 	frames := 0
 	for i := range ev.Exceptions {
 		if s := ev.Exceptions[i].Stack; s != nil {

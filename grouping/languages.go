@@ -155,12 +155,3 @@ func cleanPythonLine(line string) string {
 	}
 	return line[:i+len(call)] + strings.Join(parts, ",") + ")" + after
 }
-
-// trimNative is a native function without arguments, template arguments and return type. trimmed is what the
-// client had trimmed already, if it did.
-func trimNative(raw, trimmed string) string {
-	if trimmed != "" && trimmed != raw {
-		return trimmed
-	}
-	return raw
-}

@@ -23,7 +23,7 @@ func TestParameterize(t *testing.T) {
 		"Dec 24 08:15:00 2031 host":                   "<date> host",
 		"took 250ms and 1.5s, limit 2s":               "took <duration> and <duration>, limit <duration>",
 		"pointer 0xc000123abc":                        "pointer <hex>",
-		"std::vec::Vec and Cache::Add":                  "std::vec::Vec and Cache::Add",
+		"std::vec::Vec and Cache::Add":                "std::vec::Vec and Cache::Add",
 		"name='x y' on=true off = true":               "name=<quoted_str> on=<bool> off = true",
 		"v2 of b64 and utf8":                          "v2 of b64 and utf8",
 		"größe12 ist 12":                              "größe12 ist <int>",

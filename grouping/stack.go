@@ -3,8 +3,9 @@ package grouping
 // stack is a stack trace made ready: language quirks removed, rules applied.
 type stack struct {
 	frames    []frame
-	maxFrames int // the frames nearest the crash that count; 0 for all
-	minFrames int // fewer that count discard the stack
+	maxFrames int  // the frames nearest the crash that count; 0 for all
+	minFrames int  // fewer that count discard the stack
+	invert    bool // the outermost frames are the telling ones
 }
 
 // frame is a Frame made ready. Its strings share the event's memory where nothing was changed.
@@ -90,7 +91,7 @@ func (g *grouper) stackPair(s *stack) pair {
 
 func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Component {
 	c := g.arena.node(Component{ID: "stacktrace", Name: "stacktrace", Children: frames})
-	n := limitFrames(frames, s.maxFrames)
+	n := limitFrames(frames, s.maxFrames, s.invert)
 	switch {
 	case n == 0:
 		c.Hint = none
@@ -104,9 +105,14 @@ func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Co
 	return c
 }
 
-// limitFrames keeps the limit frames nearest the crash among those that count and tells how many count then.
-func limitFrames(frames []*Component, limit int) (n int) {
-	for i := len(frames) - 1; i >= 0; i-- {
+// limitFrames keeps the limit frames nearest the crash, or farthest from it, among those that count and tells how
+// many count then.
+func limitFrames(frames []*Component, limit int, invert bool) (n int) {
+	for k := range frames {
+		i := len(frames) - 1 - k
+		if invert {
+			i = k
+		}
 		if !frames[i].Contributes {
 			continue
 		}
