@@ -88,7 +88,10 @@ func localPath(next, fallback string) string {
 	if strings.Contains(u.Path, `\`) || strings.ContainsFunc(u.Path, unicode.IsControl) || path.Clean(u.Path) != trimSlash(u.Path) {
 		return fallback
 	}
-	return u.String()
+	if next = u.String(); len(next) > maxPath { // escaping makes it longer
+		return fallback
+	}
+	return next
 }
 
 func trimSlash(p string) string {
