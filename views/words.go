@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+
+	"kibitz/ingest/envelope"
 )
 
 type crumbLink struct {
@@ -40,4 +42,69 @@ func scope(c Chrome) string {
 		return c.Project.Name
 	}
 	return plural(int64(len(c.Projects)), "project")
+}
+
+func inRelease(r string) string {
+	if r == "" {
+		return ""
+	}
+	return "in " + r
+}
+
+func title(s string) string {
+	if s == "os" {
+		return "System"
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func crumbKind(b envelope.Breadcrumb) string {
+	if b.Category != "" {
+		return b.Category
+	}
+	return b.Type
+}
+
+// crumbData is what a breadcrumb says beside its message, in a line.
+func crumbData(b envelope.Breadcrumb) string {
+	var parts []string
+	for _, f := range b.Data {
+		parts = append(parts, f.Key+"="+masked(f.Key, f.Value))
+	}
+	return strings.Join(parts, " ")
+}
+
+func levelTone(level string) string {
+	switch level {
+	case "warning":
+		return "warn"
+	case "error", "fatal", "critical":
+		return "bad"
+	}
+	return ""
+}
+
+// maskAll blots every value out: a cookie says who somebody is.
+func maskAll(in []envelope.Pair) []envelope.Pair {
+	out := make([]envelope.Pair, len(in))
+	for i, p := range in {
+		out[i] = envelope.Pair{Key: p.Key, Value: "[Filtered]"}
+	}
+	return out
+}
+
+func flagPairs(in []envelope.Flag) []envelope.Pair {
+	var out []envelope.Pair
+	for _, f := range in {
+		out = append(out, envelope.Pair{Key: f.Name, Value: f.Result})
+	}
+	return out
+}
+
+// welcomeRefresh is where a waiting page without a script looks again.
+func welcomeRefresh(p WelcomeProps) string {
+	if !p.Waiting {
+		return ""
+	}
+	return "/projects/" + p.Project.Slug + "/welcome?waiting=1"
 }
