@@ -63,7 +63,7 @@ func (h home) major() (int, error) {
 	if err == nil {
 		major, err := strconv.Atoi(strings.TrimSpace(string(b)))
 		if err != nil {
-			return 0, fmt.Errorf("cannot read the version of the data in %s: %w", h.data(), err)
+			return 0, fmt.Errorf("cannot read PG_VERSION in %s: %w; restore it from a backup", h.data(), err)
 		}
 		return major, nil
 	}

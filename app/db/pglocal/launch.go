@@ -22,6 +22,9 @@ func (s *Server) launch(ctx context.Context) error {
 		return err
 	}
 	for {
+		if err := s.removeStale(); err != nil {
+			return err
+		}
 		from := logSize(s.home.log())
 		p, err := s.spawn(socketDir)
 		if err != nil {

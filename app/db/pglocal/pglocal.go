@@ -84,7 +84,7 @@ func (s *Server) makeReady(ctx context.Context) error {
 		return err
 	}
 	if s.programs, err = newFinder(s.opts, s.home, s.account).find(ctx, major); err != nil {
-		return err
+		return fmt.Errorf("cannot use %s: %w", s.home.data(), err)
 	}
 	if err := s.account.canReach(ctx, s.programs, s.home.dir); err != nil {
 		return err

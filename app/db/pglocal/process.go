@@ -131,8 +131,7 @@ func isPostmaster(pid int, data string) bool {
 	return err == nil && !strings.HasPrefix(string(out), "Z") && strings.Contains(string(out), " -D "+data+" ")
 }
 
-// takeOver sets s.process when a postmaster already runs on the data, and waits until it answers. A stale pid file
-// is removed when its pid is now another program's, which PostgreSQL itself cannot tell.
+// takeOver sets s.process when a postmaster already runs on the data, and waits until it answers.
 func (s *Server) takeOver(ctx context.Context) error {
 	data := s.home.data()
 	file, err := readPIDFile(data)
@@ -143,7 +142,7 @@ func (s *Server) takeOver(ctx context.Context) error {
 		return fmt.Errorf("cannot read the pid of PostgreSQL: %w", err)
 	}
 	if !isPostmaster(file.pid, data) {
-		return s.removeStale()
+		return nil
 	}
 	p := &process{pid: file.pid, data: data, socketDir: file.socketDir, done: make(chan struct{}), quit: make(chan struct{})}
 	go p.watch()
@@ -170,9 +169,13 @@ func (s *Server) takeOver(ctx context.Context) error {
 	return nil
 }
 
+// removeStale removes a pid file whose process is gone. PostgreSQL does that itself only when nothing has the pid: it
+// cannot tell another program that was given it, nor a zombie, of which a container without an init has many. That
+// no child of the old server is left it finds out by the shared memory.
 func (s *Server) removeStale() error {
-	if s.attached {
-		return nil // not ours to clean
+	file, err := readPIDFile(s.home.data())
+	if err != nil || isPostmaster(file.pid, s.home.data()) {
+		return nil // none, or PostgreSQL says it better
 	}
 	s.opts.Log.Warn("removing the pid file of a PostgreSQL that is gone", "dir", s.home.dir)
 	if err := os.Remove(filepath.Join(s.home.data(), "postmaster.pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -71,7 +71,7 @@ func (f finder) find(ctx context.Context, major int) (programs, error) {
 		found = append(found, probe(ctx, dirs)...)
 	}
 	slices.SortStableFunc(found, func(a, b programs) int { return b.major - a.major })
-	found = append(told, found...)
+	found = append(told, slices.Compact(found)...)
 	if major != 0 {
 		return choose(found, major)
 	}
