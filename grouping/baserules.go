@@ -43,6 +43,8 @@ family:javascript path:**/newrelic/** -app
 family:javascript function:processTicksAndRejections -app -group
 family:javascript function:runMicrotasks -app -group
 family:javascript function:processImmediate -app -group
+family:javascript function:process.processTicksAndRejections -app -group
+family:javascript function:process.processImmediate -app -group
 family:javascript function:process._tickCallback -app -group
 
 # Dart and Flutter.
@@ -108,6 +110,9 @@ error.mechanism:ANR module:java.* -group
 error.mechanism:ANR invert-stacktrace=1 max-frames=1
 error.mechanism:AppExitInfo invert-stacktrace=1 max-frames=1
 
+# The line by which a process of Python's multiprocessing is started holds the numbers of its pipes.
+family:other module:__main__ function:<module> path:**/<string> -app -group
+
 # .NET.
 module:System.* -app
 module:Microsoft.* -app
@@ -151,6 +156,18 @@ family:native function:<lambda>* -group
 family:native function:UIApplicationMain -app -group v-group
 family:native function:GSEventRunModal -app -group
 
+# Native runtimes: event loops of Apple's systems.
+family:native function:"-[NSApplication(NSEvent) _nextEvent*" -app -group
+family:native function:_DPSNextEvent -app -group
+family:native function:_BlockUntilNextEventMatching* -app -group
+family:native function:ReceiveNextEventCommon* -app -group
+family:native function:RunCurrentEventLoopInMode -app -group
+family:native function:CFRunLoopRun* -app -group
+family:native function:__CFRunLoop* -app -group
+family:native function:__CFRUNLOOP_IS_CALLING_OUT_* -app -group
+family:native function:__NSThreadPerformPerform -app -group
+family:native function:_dispatch_* -app -group
+
 # Native runtimes: what follows a crash.
 family:native function:abort -app -group ^-group
 family:native function:raise -app -group
@@ -166,4 +183,8 @@ family:native function:gpusKillClient* -app -group ^-group
 family:native function:CContext::LUCBeginLayerDestruction -group
 family:native function:NDXGI::CDevice::DestroyDriverInstance -group
 family:native function:OpenAdapter1* -group
+family:native function:"-[_NSOpenGLViewBackingLayer *" -group
+family:native function:"-[NSOpenGLContext flushBuffer]" -group
+family:native package:**/glengine.bundle/** -group
+family:native package:/system/library/extensions/*driver.bundle/** -group
 `

@@ -17,9 +17,9 @@ type arena struct {
 func newArena(frames int) *arena {
 	frames = min(frames, 512) // more are allocated slab by slab
 	return &arena{
-		nodes:  make([]Component, 0, frames*5+16),
-		kids:   make([]*Component, 0, frames*5+24),
-		values: make([]string, 0, frames*3+8),
+		nodes:  make([]Component, 0, frames*6+16),
+		kids:   make([]*Component, 0, frames*6+32),
+		values: make([]string, 0, frames*4+8),
 	}
 }
 

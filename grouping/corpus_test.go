@@ -11,7 +11,7 @@ import (
 
 // conforming and parameterised are how many vectors of the corpus pass today. They only ever rise.
 const (
-	conforming    = 52
+	conforming    = 54
 	parameterised = 466
 )
 
