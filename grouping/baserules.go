@@ -16,6 +16,7 @@ const baseText = `
 # Libraries, by where they are installed.
 path:**/site-packages/** -app
 path:**/dist-packages/** -app
+path:**/lib/python*/** -app
 path:**/node_modules/** -app
 path:**/vendor/** -app
 path:**/.cargo/** -app

@@ -4,6 +4,7 @@ package grouping
 const (
 	maxContextLine  = 120  // characters; a longer source line is minified code and says nothing
 	maxParameterize = 8192 // bytes; a longer text is left as it is
+	maxSplices      = 8    // {{ default }} in one fingerprint; without a limit a small event asks for gigabytes
 	maxTitleValue   = 256  // characters of an exception's value or a message in a title
 )
 

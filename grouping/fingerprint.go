@@ -183,10 +183,12 @@ func orNo(value, name string) string {
 // splice is the hash of the fingerprint's values with a component's in the place of {{ default }}.
 func (fp fingerprint) splice(c *Component) string {
 	var room [4096]byte
-	b := room[:0]
+	b, left := room[:0], maxSplices
 	for _, v := range fp.values {
 		if v == defaultMark {
-			b = c.appendValues(b)
+			if left--; left >= 0 {
+				b = c.appendValues(b)
+			}
 		} else {
 			b = append(b, v...)
 		}

@@ -100,7 +100,8 @@ func (g *glob) matchRooted(s string) bool {
 }
 
 // matchGlob matches a pattern with *, ** and ?; a backslash takes the next byte as it is. It goes back only to the
-// last star of each kind, so it takes at most len(pattern)·len(s) steps for each kind.
+// last star of each kind: len(pattern)·len(s) steps at worst, times the length of one part of a path when both kinds
+// are in a pattern.
 func matchGlob(pattern, s string, isPath bool) bool {
 	p, i := 0, 0
 	one, oneAt, two, twoAt := -1, 0, -1, 0

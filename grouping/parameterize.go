@@ -275,6 +275,9 @@ func (s *scanner) url(i, j int) int {
 	return end
 }
 
+// maxLabel is the longest part of a host name, in bytes.
+const maxLabel = 63
+
 // hostname matches labels with dots between, up to the first that is a well-known top-level domain.
 func (s *scanner) hostname(i int) int {
 	if i < s.noHost {
@@ -282,8 +285,12 @@ func (s *scanner) hostname(i int) int {
 	}
 	for at := i; ; {
 		end := s.labelEnd(at)
-		if end == at || end-at > 63 || s.at(end) != '.' {
-			s.noHost = at
+		switch {
+		case end == at || s.at(end) != '.':
+			s.noHost = end
+			return 0
+		case end-at > maxLabel:
+			s.noHost = end - maxLabel
 			return 0
 		}
 		at = end + 1

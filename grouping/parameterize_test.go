@@ -28,6 +28,7 @@ func TestParameterize(t *testing.T) {
 		"v2 of b64 and utf8":                          "v2 of b64 and utf8",
 		"größe12 ist 12":                              "größe12 ist <int>",
 		"-1, 1-1, a-1":                                "<int>, <int>-<int>, a-<int>",
+		strings.Repeat("x-", 40) + "y.com and y.com":  strings.Repeat("x-", 9) + "<hostname> and <hostname>",
 		"ends with a colon 12:":                       "ends with a colon <int>:",
 	} {
 		if got := Parameterize(in); got != want {
