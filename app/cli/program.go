@@ -35,23 +35,10 @@ type Program struct {
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
 // running server, attaches to it), and migrates when migrate is set.
-func open(ctx context.Context, c *call, attach bool) (p *Program, err error) {
-	p = &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub()}
-	defer func() {
-		if err != nil {
-			p.Close(context.WithoutCancel(ctx))
-		}
-	}()
-	parts, err := p.partitions(ctx, c, attach)
-	if err != nil {
-		return nil, err
-	}
-	p.DB, err = db.Open(ctx, db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
-		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log})
-	if err != nil {
-		return nil, err
-	}
-	if err := p.prepare(ctx, attach && p.pg != nil && p.pg.Attached()); err != nil {
+func open(ctx context.Context, c *call, attach bool) (*Program, error) {
+	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub()}
+	if err := p.connect(ctx, c, attach); err != nil {
+		p.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	p.Store = store.New(p.DB)
@@ -59,6 +46,20 @@ func open(ctx context.Context, c *call, attach bool) (p *Program, err error) {
 	p.Projects = issues.NewProjects(p.Store, c.log)
 	p.Issues = issues.New(p.Store, p.IDs)
 	return p, nil
+}
+
+// connect brings the databases up.
+func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
+	parts, err := p.partitions(ctx, c, attach)
+	if err != nil {
+		return err
+	}
+	p.DB, err = db.Open(ctx, db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
+		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log})
+	if err != nil {
+		return err
+	}
+	return p.prepare(ctx, attach && p.pg != nil && p.pg.Attached())
 }
 
 // partitions are the four addresses: configured ones, the embedded PostgreSQL for the rest.

@@ -87,8 +87,8 @@ func sampleFrames(r *rand.Rand, f fault, customer, number int) []any {
 		m := framework[i%len(framework)]
 		file := m[0]
 		out = append(out, map[string]any{"module": m[0], "function": m[1], "filename": pathOf(file), "abs_path": "/srv/venv/lib/python3.13/site-packages/" + pathOf(file),
-			"lineno": 40 + i, "in_app": false, "context_line": "        response = get_response(request)", "pre_context": []string{"    def inner(request):", "        try:"},
-			"post_context": []string{"        except Exception as exc:", "            response = response_for_exception(request, exc)"}, "vars": map[string]any{"request": fmt.Sprintf("<WSGIRequest: POST '%s'>", f.transaction)}})
+			"lineno": 40 + i, "in_app": false, "context_line": "        response = get_response(request)", "pre_context": []string{"        try:"},
+			"vars": map[string]any{"request": fmt.Sprintf("<WSGIRequest: POST '%s'>", f.transaction)}})
 	}
 	for i, fn := range []string{"dispatch", "handle", "run", f.function} {
 		file, line := "shop/web/"+fn+".py", "        return self."+fn+"_next(request, cart)"
@@ -97,8 +97,8 @@ func sampleFrames(r *rand.Rand, f fault, customer, number int) []any {
 			file, line, module = f.file, "            "+f.line, f.module
 		}
 		out = append(out, map[string]any{"module": module, "function": fn, "filename": file, "abs_path": "/srv/shop/" + file, "lineno": 100 + 10*i, "in_app": true, "context_line": line,
-			"pre_context":  []string{"    def " + fn + "(self, request, cart):", "        \"\"\"One step of the request.\"\"\"", "        profile = cart.customer.profile", "        log.debug(\"step\")", "        if profile.active:"},
-			"post_context": []string{"        finally:", "            metrics.count(\"step\")", "", "    def close(self):", "        self.session.close()"},
+			"pre_context":  []string{"    def " + fn + "(self, request, cart):", "        profile = cart.customer.profile", "        if profile.active:"},
+			"post_context": []string{"        finally:", "            metrics.count(\"step\")"},
 			"vars":         map[string]any{"cart": fmt.Sprintf("<Cart: %d, 12 lines, NZD>", number), "customer": fmt.Sprintf("<Customer: %d>", customer), "retries": r.IntN(4), "options": map[string]any{"currency": "NZD", "gift": false}}})
 	}
 	return out
@@ -116,8 +116,8 @@ func pathOf(module string) string {
 
 func sampleCrumbs(r *rand.Rand, when time.Time) []any {
 	var out []any
-	for i := range 12 {
-		at := float64(when.Add(-time.Duration(12-i)*40*time.Millisecond).UnixMicro()) / 1e6
+	for i := range 9 {
+		at := float64(when.Add(-time.Duration(9-i)*40*time.Millisecond).UnixMicro()) / 1e6
 		switch i % 3 {
 		case 0:
 			out = append(out, map[string]any{"timestamp": at, "type": "default", "category": "query", "message": fmt.Sprintf("SELECT id, name, price FROM catalog_product WHERE id = %d", r.IntN(9999))})

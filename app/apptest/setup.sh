@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what only tests need: the official SDKs, a browser's driver, axe-core. It may be repeated; what is there stays.
+set -euo pipefail
+cd "$(dirname "$0")"
+cache="${KIBITZ_TEST_CACHE:-$PWD/.cache}"
+mkdir -p "$cache"
+need() { command -v "$1" >/dev/null 2>&1; }
+
+if [ "$(id -u)" = 0 ] && need apt-get; then
+  missing=()
+  need python3 && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+  need node || missing+=(nodejs)
+  need npm || missing+=(npm)
+  need mvn || missing+=(maven default-jdk-headless)
+  need psql || missing+=(postgresql)
+  need chromium || need chromium-browser || need google-chrome || missing+=(chromium)
+  if [ ${#missing[@]} -gt 0 ]; then
+    echo "installing ${missing[*]}"
+    apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+fi
+
+if [ ! -x "$cache/venv/bin/python" ] || ! cmp -s sdk/python/requirements.txt "$cache/venv/requirements.txt"; then
+  echo "installing the Python SDK"
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install -q --disable-pip-version-check -r sdk/python/requirements.txt
+  cp sdk/python/requirements.txt "$cache/venv/requirements.txt"
+fi
+
+for dir in sdk/node sdk/browser browser; do
+  [ -f "$dir/package.json" ] || continue
+  if ! cmp -s "$dir/package.json" "$dir/node_modules/.installed"; then
+    echo "installing $dir"
+    (cd "$dir" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --no-package-lock --no-audit --no-fund --loglevel=error)
+    cp "$dir/package.json" "$dir/node_modules/.installed"
+  fi
+done
+
+if ! cmp -s sdk/java/pom.xml "$cache/java/pom.xml"; then
+  echo "building the Java program"
+  mkdir -p "$cache/java"
+  mvn -q -B -f sdk/java/pom.xml -DoutputDirectory="$cache/java" -Dkibitz.build="$cache/java/target" package dependency:copy-dependencies
+  cp sdk/java/pom.xml "$cache/java/pom.xml"
+fi
