@@ -72,7 +72,16 @@ func (m migration) run(ctx context.Context) error {
 }
 
 func (m migration) bookkeeping(ctx context.Context) error {
-	_, err := m.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS migration (
+	// Provision has made the schema on a server that is ours; on an operator's, the owner makes it here.
+	var there bool
+	err := m.conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, string(m.part)).Scan(&there)
+	if err == nil && !there {
+		_, err = m.conn.Exec(ctx, "CREATE SCHEMA "+quote(string(m.part)))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot make schema %s: %w", m.part, err)
+	}
+	_, err = m.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS migration (
 		number     integer PRIMARY KEY,
 		name       text NOT NULL,
 		checksum   text NOT NULL,
@@ -158,6 +167,7 @@ func (m migration) grant(ctx context.Context) error {
 	}
 	schema, role := quote(string(m.part)), quote(Role(m.part))
 	for _, sql := range []string{
+		"GRANT USAGE ON SCHEMA " + schema + " TO " + role,
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schema + " TO " + role,
 		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA " + schema + " TO " + role,
 		"REVOKE INSERT, UPDATE, DELETE ON migration FROM " + role,
