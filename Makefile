@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/kibitz
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-SOURCES := $(shell find app ingest grouping views migrations static -type f -not -name '*_test.go' -not -path '*/node_modules/*' 2>/dev/null)
+SOURCES := $(shell find app ingest grouping views migrations static -type f -not -name '*_test.go' -not -path '*/node_modules/*' -not -path '*/.cache/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help build run demo test test-go test-race check fmt generate bench clean

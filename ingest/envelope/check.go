@@ -72,15 +72,22 @@ func deep(b []byte, maxDepth, maxNodes int) error {
 	return nil
 }
 
-// endOfString is the place of the quote that ends a string.
+// endOfString is the place of the quote that ends a string, or the end of b. It hops from quote to quote and looks
+// back for an odd number of backslashes, which is several times faster than to look at every byte.
 func endOfString(b []byte, i int) int {
-	for ; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
+	for start := i; ; {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return len(b)
+		}
+		i += n
+		slashes := 0
+		for j := i - 1; j >= start && b[j] == '\\'; j-- {
+			slashes++
+		}
+		if slashes%2 == 0 {
 			return i
 		}
+		i++
 	}
-	return i
 }

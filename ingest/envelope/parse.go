@@ -25,10 +25,7 @@ type parser struct {
 // ParseEvent reads the payload of an event. Fields of a wrong type are left out and noted; the only error is a payload
 // that is not a JSON object.
 func ParseEvent(payload []byte, mode Mode) (*Event, error) {
-	if err := deep(payload, 290, 1<<30); err != nil {
-		return nil, err
-	}
-	p := parsers.Get()
+	p := parsers.Get() // it refuses what is nested deeper than 300 itself
 	defer parsers.Put(p)
 	v, err := p.ParseBytes(payload)
 	if err != nil {
@@ -279,11 +276,14 @@ func (r *parser) around(v *fastjson.Value) {
 		ev.Request = r.request(request)
 	}
 	visit(v.Get("contexts"), func(name string, c *fastjson.Value) {
-		if isObject(c) && len(ev.Contexts) < maxFields {
+		if isObject(c) && len(ev.Contexts) < maxFields && (r.full || tagged[name]) {
 			ev.Contexts = append(ev.Contexts, Context{Name: name, Type: str(c.Get("type"), 64), Fields: fields(c)})
 		}
 	})
 }
+
+// tagged are the contexts that tags are made of.
+var tagged = map[string]bool{"browser": true, "os": true, "client_os": true, "runtime": true, "device": true}
 
 func (r *parser) user(u *fastjson.Value) *User {
 	out := &User{ID: str(u.Get("id"), 128), Email: str(u.Get("email"), 254), Username: str(u.Get("username"), 128), Name: str(u.Get("name"), 128), IP: str(u.Get("ip_address"), 64)}
