@@ -84,7 +84,7 @@ var javaTails = [...]string{"$$_javassist", "_$$_jvst", "$HibernateProxy$"}
 
 // cleanJavaModule replaces the generated parts of class names.
 func cleanJavaModule(module string) string {
-	if strings.IndexByte(module, '$') < 0 && strings.Index(module, "reflect.Generated") < 0 {
+	if strings.IndexByte(module, '$') < 0 && !strings.Contains(module, "reflect.Generated") {
 		return module
 	}
 	for _, kind := range [...]string{"reflect.GeneratedMethodAccessor", "reflect.GeneratedConstructorAccessor", "reflect.GeneratedSerializationConstructorAccessor"} {

@@ -80,6 +80,9 @@ func (cmd command) start(args []string, out, errOut io.Writer) error {
 			return err
 		}
 		c.config, c.log = cfg, newLogger(cfg, errOut)
+		for _, w := range cfg.Warnings {
+			c.log.Warn(w)
+		}
 	}
 	return cmd.run(ctx, c)
 }

@@ -105,7 +105,7 @@ func (v list) show() string { return strings.Join(*v.p, ",") }
 type networks struct{ p *[]string }
 
 func (v networks) set(s string) error {
-	if err := (list{v.p}).set(s); err != nil {
+	if err := list(v).set(s); err != nil {
 		return err
 	}
 	for _, n := range *v.p {
@@ -117,7 +117,7 @@ func (v networks) set(s string) error {
 	}
 	return nil
 }
-func (v networks) show() string { return list{v.p}.show() }
+func (v networks) show() string { return list(v).show() }
 
 type number struct {
 	p        *int

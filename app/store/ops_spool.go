@@ -61,14 +61,3 @@ func (s *Store) DeadLetters(ctx context.Context) (n int64, err error) {
 	}
 	return n, nil
 }
-
-// ForgetSeen removes event ids older than before, at most n at a time, and tells how many went. They are the
-// memory of the resend check, not data: a spool never holds anything that old.
-func (s *Store) ForgetSeen(ctx context.Context, beforeID int64, n int) (int64, error) {
-	tag, err := s.db.Write(ctx, opsKey(0)).Exec(ctx, `DELETE FROM event_seen WHERE (project_id, event_id) IN
-		(SELECT project_id, event_id FROM event_seen WHERE id < $1 LIMIT $2)`, beforeID, n)
-	if err != nil {
-		return 0, fmt.Errorf("cannot forget event ids: %w", err)
-	}
-	return tag.RowsAffected(), nil
-}

@@ -50,17 +50,18 @@ func number(f float64) string {
 // half of it can be written beside the axis.
 func Top(series ...[]int64) int64 {
 	var most int64
-	for _, s := range series {
-		for i := range s {
-			var sum int64
-			for _, other := range series {
-				if i < len(other) {
-					sum += other[i]
-				}
+	for i := 0; ; i++ {
+		var sum int64
+		more := false
+		for _, s := range series {
+			if i < len(s) {
+				sum, more = sum+s[i], true
 			}
-			most = max(most, sum)
 		}
-		break
+		if !more {
+			break
+		}
+		most = max(most, sum)
 	}
 	for unit := int64(1); unit < 1<<60/10; unit *= 10 {
 		for _, n := range []int64{1, 2, 3, 5} {
