@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
 	"time"
 
+	"kibitz/app/config"
 	"kibitz/app/errs"
 	"kibitz/ingest"
 	"kibitz/ingest/envelope"
@@ -31,6 +34,9 @@ func demo(ctx context.Context, c *call) error {
 	if c.config.Admin.Email == "" {
 		c.config.Admin.Email, c.config.Admin.Password = demoEmail, demoPassword
 	}
+	if err := demoDirectory(c.config); err != nil {
+		return err
+	}
 	s, err := start(ctx, c)
 	if err != nil {
 		return err
@@ -49,6 +55,25 @@ func demo(ctx context.Context, c *call) error {
 	cancel()
 	<-done
 	return err
+}
+
+// demoDirectory keeps the demo, whose password everybody knows, out of a directory with real data: it has one of its own
+// beneath the default, and takes another only when that is new or was a demo's before.
+func demoDirectory(c *config.Config) error {
+	if c.IsDefault("data") {
+		c.Data = filepath.Join(c.Data, "demo")
+	}
+	mark := filepath.Join(c.Data, "demo")
+	if _, err := os.Stat(mark); err == nil {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "postgres")); err == nil {
+		return fmt.Errorf("%s holds data that is no demo's: name another directory with KIBITZ_DATA", c.Data)
+	}
+	if err := os.MkdirAll(c.Data, 0o755); err != nil {
+		return fmt.Errorf("cannot make the demo's directory: %w", err)
+	}
+	return os.WriteFile(mark, []byte("made by kibitz demo\n"), 0o644)
 }
 
 // demoTraffic fills the last day, then goes on with an event every second or so. Some failures are frequent and some

@@ -80,6 +80,9 @@ func Load(file string, text []byte, environ []string) (*Config, error) {
 	return c, errors.Join(wrong...)
 }
 
+// IsDefault tells whether nobody set a setting.
+func (c *Config) IsDefault(key string) bool { return c.sources[key] == "default" }
+
 // apply takes a setting from the strongest source that has it.
 func (c *Config) apply(s Setting, file, env map[string]string) error {
 	text, source := s.Default, "default"
