@@ -22,7 +22,7 @@ func (s *Server) launch(ctx context.Context) error {
 		return err
 	}
 	for {
-		if err := s.removeStale(); err != nil {
+		if err := s.removeStale(socketDir); err != nil {
 			return err
 		}
 		from := logSize(s.home.log())

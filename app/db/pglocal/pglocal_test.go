@@ -328,8 +328,10 @@ func TestStalePID(t *testing.T) {
 		if pid != "" {
 			text = pid + "\n" + s.home.data() + "\n1700000000\n5432\n" + s.home.socket() + "\n\n  1 1\nready   \n"
 		}
-		if err := os.WriteFile(filepath.Join(s.home.data(), "postmaster.pid"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+		for _, path := range []string{filepath.Join(s.home.data(), "postmaster.pid"), socketFile(s.home.socket()) + ".lock"} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		s := start(t, dir)
 		query(t, s, "SELECT 1")

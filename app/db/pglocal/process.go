@@ -169,17 +169,23 @@ func (s *Server) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// removeStale removes a pid file whose process is gone. PostgreSQL does that itself only when nothing has the pid: it
-// cannot tell another program that was given it, nor a zombie, of which a container without an init has many. That
-// no child of the old server is left it finds out by the shared memory.
-func (s *Server) removeStale() error {
-	file, err := readPIDFile(s.home.data())
-	if err != nil || isPostmaster(file.pid, s.home.data()) {
-		return nil // none, or PostgreSQL says it better
+// removeStale removes the lock files of a postmaster that is gone, in the data and beside the socket. PostgreSQL does
+// that itself only when nothing has the pid: it cannot tell another program that was given it, nor a zombie, of which
+// a container without an init has many. Whether children of the old server are left it finds out by the shared
+// memory.
+func (s *Server) removeStale(socketDir string) error {
+	data := s.home.data()
+	file, err := readPIDFile(data)
+	if err == nil && isPostmaster(file.pid, data) {
+		return nil // PostgreSQL will refuse, and say why
 	}
-	s.opts.Log.Warn("removing the pid file of a PostgreSQL that is gone", "dir", s.home.dir)
-	if err := os.Remove(filepath.Join(s.home.data(), "postmaster.pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove a stale pid file: %w", err)
+	for _, path := range []string{filepath.Join(data, "postmaster.pid"), socketFile(socketDir) + ".lock"} {
+		err := os.Remove(path)
+		if err == nil {
+			s.opts.Log.Warn("removed the lock file of a PostgreSQL that is gone", "file", path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove a stale lock file: %w", err)
+		}
 	}
 	return nil
 }
