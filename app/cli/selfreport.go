@@ -13,6 +13,7 @@ import (
 	"github.com/getsentry/sentry-go"
 
 	"kibitz/app/model"
+	"kibitz/grouping"
 	"kibitz/ingest"
 	"kibitz/ingest/envelope"
 )
@@ -65,7 +66,10 @@ func (r *selfReporter) report(_ context.Context, err error) {
 	if err == nil || isIngest(err) {
 		return
 	}
-	r.client.CaptureException(err, nil, sentry.NewScope())
+	// All errors come by this one stack, so that what tells them apart is their text without its numbers and ids.
+	scope := sentry.NewScope()
+	scope.SetFingerprint([]string{"{{ default }}", grouping.Parameterize(err.Error())})
+	r.client.CaptureException(err, nil, scope)
 }
 
 func isIngest(err error) bool {
