@@ -70,6 +70,10 @@ func (p *Pipeline) Healthy() error {
 // the first. Items that are not events are counted and dropped, which is no error: the sender could do nothing
 // about it. The payloads are not kept.
 func (p *Pipeline) Accept(ctx context.Context, from Source, envelopeID string, items []envelope.Item) (string, error) {
+	if n := countEvents(items); n > 1 {
+		p.outcomes.Count(from.Project, "error", Invalid, "several_events", int64(n))
+		return "", errs.New(errs.Invalid, "The envelope has %d events; one is allowed. Send an envelope for each.", n)
+	}
 	var records []Record
 	var refused error
 	for i := range items {
@@ -99,6 +103,15 @@ func (p *Pipeline) Accept(ctx context.Context, from Source, envelopeID string, i
 	return hex.EncodeToString(records[0].EventID[:]), nil
 }
 
+func countEvents(items []envelope.Item) (n int) {
+	for i := range items {
+		if items[i].Type == "event" {
+			n++
+		}
+	}
+	return n
+}
+
 // record checks one event and makes its record; one that is refused is counted here.
 func (p *Pipeline) record(from Source, envelopeID string, payload []byte) (r Record, err error) {
 	if len(payload) > p.limits.EventSize {
@@ -108,7 +121,12 @@ func (p *Pipeline) record(from Source, envelopeID string, payload []byte) (r Rec
 	payload = envelope.Clean(payload)
 	head, err := envelope.Check(payload, envelope.Limits{Depth: p.limits.JSONDepth, Nodes: p.limits.JSONNodes})
 	if err != nil {
-		p.outcomes.Count(from.Project, "error", Invalid, envelope.Reason(err), 1)
+		reason := envelope.Reason(err)
+		if reason == "json_nodes" {
+			p.outcomes.Count(from.Project, "error", TooLarge, reason, 1)
+			return r, errs.New(errs.TooLarge, "The event cannot be taken: %v", err)
+		}
+		p.outcomes.Count(from.Project, "error", Invalid, reason, 1)
 		return r, errs.New(errs.Invalid, "The event cannot be read: %v", err)
 	}
 	r = Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: KindEvent, Received: from.Received,

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fastjson"
 )
@@ -40,6 +41,9 @@ func Parse(body []byte, lim Limits) (env Envelope, items []Item, err error) {
 		return env, nil, err
 	}
 	env = Envelope{EventID: str(head.Get("event_id"), 64), DSN: str(head.Get("dsn"), 2048), SentAt: str(head.Get("sent_at"), 64)}
+	if id := head.Get("event_id"); id != nil && id.Type() != fastjson.TypeNull && !isID(env.EventID) {
+		return env, nil, &Error{"event_id", "The envelope's event_id is not 32 hexadecimal digits."}
+	}
 	for len(rest) > 0 {
 		if rest[0] == '\n' { // empty lines between items and at the end
 			rest = rest[1:]
@@ -55,6 +59,12 @@ func Parse(body []byte, lim Limits) (env Envelope, items []Item, err error) {
 		items = append(items, item)
 	}
 	return env, items, nil
+}
+
+// isID tells whether text is an event id: 32 hexadecimal digits, with or without the dashes of a UUID.
+func isID(text string) bool {
+	text = strings.ReplaceAll(text, "-", "")
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }
 
 func parseItem(p *fastjson.Parser, body []byte, lim Limits) (item Item, rest []byte, err error) {

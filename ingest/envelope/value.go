@@ -32,7 +32,7 @@ func strCut(v *fastjson.Value, max int) (s string, cut bool) {
 
 func tidy(s string, max int) (string, bool) {
 	if strings.IndexByte(s, 0) >= 0 {
-		s = strings.ReplaceAll(s, "\x00", "")
+		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
 	}
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")

@@ -12,16 +12,21 @@ import (
 // credentials is the public key that a request carries in one of the places that SDKs use, or "":
 // X-Sentry-Auth, Authorization (Sentry, DSN, Bearer or Basic), ?sentry_key=.
 func credentials(c *fiber.Ctx) string {
-	for _, header := range []string{"X-Sentry-Auth", fiber.HeaderAuthorization} {
-		if key := keyOf(c.Get(header)); key != "" {
-			return strings.Clone(key)
+	found := ""
+	for _, key := range []string{keyOf(c.Get("X-Sentry-Auth")), keyOf(c.Get(fiber.HeaderAuthorization)), strings.ToLower(c.Query("sentry_key")), keyOf(c.Query("sentry_auth"))} {
+		switch {
+		case key == "" || key == found:
+		case found != "":
+			return ambiguous
+		default:
+			found = strings.Clone(key)
 		}
 	}
-	if key := c.Query("sentry_key"); key != "" {
-		return strings.Clone(strings.ToLower(key))
-	}
-	return strings.Clone(keyOf(c.Query("sentry_auth")))
+	return found
 }
+
+// ambiguous stands for two different keys in one request; it is no key.
+const ambiguous = "?"
 
 // keyOf reads "Sentry sentry_key=..., sentry_version=7", tolerant of case and spaces.
 func keyOf(header string) string {

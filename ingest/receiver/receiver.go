@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -58,13 +59,15 @@ func New(o Options) *Receiver {
 
 // Mount adds the endpoints to a router.
 func (r *Receiver) Mount(router fiber.Router) {
-	for _, path := range []string{"/api/:project/envelope", "/api/:project/store", "/api/store"} {
-		take := r.takeStore
-		if strings.HasSuffix(path, "envelope") {
-			take = r.takeEnvelope
-		}
+	doors := map[string]func(*fiber.Ctx) (string, error){"/api/:project/envelope": r.takeEnvelope, "/api/:project/store": r.takeStore,
+		"/api/store": r.takeStore, "/api/:project/security": r.takeSecurity, "/api/:project/csp-report": r.takeSecurity}
+	for path, take := range doors {
 		router.Options(path, r.preflight)
 		router.Post(path, func(c *fiber.Ctx) error { return r.answer(c, take) })
+		router.All(path, func(c *fiber.Ctx) error {
+			c.Set(fiber.HeaderAllow, "POST, OPTIONS")
+			return r.answer(c, func(*fiber.Ctx) (string, error) { return "", errs.New(errs.MethodNotAllowed, "") })
+		})
 	}
 }
 
@@ -156,16 +159,30 @@ func (r *Receiver) takeEnvelope(c *fiber.Ctx) (string, error) {
 	defer b.free()
 	env, items, err := envelope.Parse(b.data, envelope.Limits{Items: r.limits.Items, HeaderLine: r.limits.HeaderLine})
 	if err != nil {
-		r.outcomes.Count(source.Project, "default", ingest.Invalid, envelope.Reason(err), 1)
-		return "", errs.New(errs.Invalid, "The envelope cannot be read: %v", err)
+		return "", r.malformed(source.Project, err)
+	}
+	dsnKey, dsnProject := keyOfDSN(env.DSN)
+	if key != "" && dsnKey != "" && (dsnKey != key || dsnProject != strconv.FormatInt(source.Project, 10)) {
+		r.outcomes.Count(source.Project, "default", ingest.Invalid, "dsn_mismatch", 1)
+		return "", errs.New(errs.Invalid, "The DSN in the envelope is another one than that of the request.")
 	}
 	if key == "" {
-		key, _ = keyOfDSN(env.DSN)
+		key = dsnKey
 		if source, err = r.source(c, key); err != nil {
 			return "", err
 		}
 	}
 	return r.pipeline.Accept(c.UserContext(), source, env.EventID, items)
+}
+
+// malformed counts an envelope that breaks the grammar or a limit of it.
+func (r *Receiver) malformed(project int64, err error) error {
+	reason, outcome, kind := envelope.Reason(err), ingest.Invalid, errs.Invalid
+	if reason == "envelope_items" {
+		outcome, kind = ingest.TooLarge, errs.TooLarge
+	}
+	r.outcomes.Count(project, "default", outcome, reason, 1)
+	return errs.New(kind, "The envelope cannot be read: %v", err)
 }
 
 // takeStore is POST /api/:project/store/: one bare event, in very old clients base64 of zlib.
@@ -194,6 +211,34 @@ func (r *Receiver) takeStore(c *fiber.Ctx) (string, error) {
 	return r.pipeline.Accept(c.UserContext(), source, "", []envelope.Item{{Type: "event", Payload: payload}})
 }
 
+// securityTypes are what browsers send reports as.
+var securityTypes = map[string]bool{"application/csp-report": true, "application/json": true, "application/reports+json": true,
+	"application/expect-ct-report": true, "application/expect-ct-report+json": true, "application/expect-staple-report": true}
+
+// takeSecurity is POST /api/:project/security/: reports are read and counted, and not kept yet.
+func (r *Receiver) takeSecurity(c *fiber.Ctx) (string, error) {
+	source, err := r.source(c, credentials(c))
+	if err != nil {
+		return "", err
+	}
+	kind, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
+	if !securityTypes[strings.ToLower(strings.TrimSpace(kind))] {
+		r.outcomes.Count(source.Project, "security", ingest.Invalid, "content_type", 1)
+		return "", errs.New(errs.Unsupported, "That is not a type that browsers send reports as.")
+	}
+	b, err := r.bodies.inflate(c.BodyRaw(), c.Get(fiber.HeaderContentEncoding), smallBody, "store_wire")
+	if err != nil {
+		return "", r.refuse(source.Project, err)
+	}
+	defer b.free()
+	if !json.Valid(b.data) {
+		r.outcomes.Count(source.Project, "security", ingest.Invalid, "json", 1)
+		return "", errs.New(errs.Invalid, "The report is not JSON.")
+	}
+	r.outcomes.Count(source.Project, "security", ingest.Filtered, "not_enabled", 1)
+	return "", nil
+}
+
 // refuse counts a body that was not taken.
 func (r *Receiver) refuse(project int64, err error) error {
 	switch errs.Of(err) {
@@ -211,27 +256,30 @@ func (r *Receiver) refuse(project int64, err error) error {
 
 // source finds out whose a request is: the key must be active and be the project's that the address names.
 func (r *Receiver) source(c *fiber.Ctx, key string) (ingest.Source, error) {
-	deny := func(reason, text string) (ingest.Source, error) {
+	// One answer for all: a stranger must not learn which keys and projects exist. The reason is in the outcomes.
+	deny := func(reason string) (ingest.Source, error) {
 		r.outcomes.Count(0, "default", ingest.Invalid, reason, 1)
-		return ingest.Source{}, errs.New(errs.Forbidden, "%s", text)
+		return ingest.Source{}, errs.New(errs.Forbidden, "The request carries no active key of this project. Check the DSN.")
 	}
-	if key == "" {
-		r.outcomes.Count(0, "default", ingest.Invalid, "auth_missing", 1)
-		return ingest.Source{}, errs.New(errs.Unauthorized, "The request carries no key. Check the DSN.")
-	}
-	if len(key) != 32 || strings.Trim(key, "0123456789abcdef") != "" {
-		return deny("auth_malformed", "That is not a project key: it has 32 hexadecimal digits. Check the DSN.")
+	switch {
+	case key == "":
+		return deny("auth_missing")
+	case key == ambiguous:
+		r.outcomes.Count(0, "default", ingest.Invalid, "auth_ambiguous", 1)
+		return ingest.Source{}, errs.New(errs.Invalid, "The request carries two different keys.")
+	case len(key) != 32 || strings.Trim(key, "0123456789abcdef") != "":
+		return deny("auth_malformed")
 	}
 	info, ok := r.keys.Lookup(c.UserContext(), key)
 	if !ok {
-		return deny("unknown_key", "There is no such project key. Check the DSN.")
+		return deny("unknown_key")
 	}
 	if !info.Active {
-		return deny("disabled_key", "This project key is switched off. Take the new DSN of the project.")
+		return deny("disabled_key")
 	}
 	if named := c.Params("project"); named != "" {
 		if n, err := strconv.ParseInt(named, 10, 64); err != nil || n != info.ProjectID {
-			return deny("project_mismatch", "The key belongs to another project than the address names. Check the DSN.")
+			return deny("project_mismatch")
 		}
 	}
 	return ingest.Source{Project: info.ProjectID, KeyID: info.KeyID, Received: time.Now().UTC().Truncate(time.Millisecond), RemoteIP: r.proxies.client(c)}, nil
