@@ -133,41 +133,44 @@ func deflated(raw []byte) (io.Reader, func(), error) {
 	return z, func() { z.Close() }, nil
 }
 
-// read fills a buffer, doubling it, and asks the budget before each growth.
-func (b *bodies) read(r io.Reader, limit int, name string) (out *body, err error) {
-	out = &body{from: b}
-	defer func() {
-		if err != nil {
-			out.free()
-		}
-	}()
-	if err = out.take(firstBuffer); err != nil {
+// read inflates r into a body of at most limit bytes.
+func (b *bodies) read(r io.Reader, limit int, name string) (*body, error) {
+	out := &body{from: b}
+	if err := out.fill(r, limit, name); err != nil {
+		out.free()
 		return nil, err
 	}
-	if out.buf, _ = b.buffers.Get().(*[]byte); out.buf == nil {
+	return out, nil
+}
+
+// fill reads into a buffer, doubling it, and asks the budget before each growth.
+func (o *body) fill(r io.Reader, limit int, name string) error {
+	if o.buf, _ = o.from.buffers.Get().(*[]byte); o.buf == nil {
 		fresh := make([]byte, 0, firstBuffer)
-		out.buf = &fresh
+		o.buf = &fresh
 	}
-	data := (*out.buf)[:0]
+	if err := o.take(int64(cap(*o.buf))); err != nil {
+		return err
+	}
+	data := (*o.buf)[:0]
 	for {
 		if len(data) == cap(data) {
-			if err = out.take(int64(cap(data))); err != nil {
-				return nil, err
+			if err := o.take(int64(cap(data))); err != nil {
+				return err
 			}
 			data = append(make([]byte, 0, 2*cap(data)), data...)
-			*out.buf = data
+			*o.buf = data
 		}
-		n, rerr := r.Read(data[len(data):min(cap(data), max(limit+1, len(data)+1))])
+		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
-		if len(data) > limit {
-			return nil, tooLarge(limit, name)
-		}
-		if errors.Is(rerr, io.EOF) {
-			out.data = data
-			return out, nil
-		}
-		if rerr != nil {
-			return nil, damaged(rerr)
+		switch {
+		case len(data) > limit:
+			return tooLarge(limit, name)
+		case errors.Is(err, io.EOF):
+			o.data = data
+			return nil
+		case err != nil:
+			return damaged(err)
 		}
 	}
 }
