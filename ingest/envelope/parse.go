@@ -126,9 +126,9 @@ func (r *parser) message(v *fastjson.Value) {
 		for _, f := range fields(params) {
 			r.ev.Message.Params = append(r.ev.Message.Params, f.Value)
 		}
-		if a, err := params.Array(); err == nil {
+		if params.Type() == fastjson.TypeArray {
 			r.ev.Message.Params = nil
-			for _, p := range a[:min(len(a), maxFields)] {
+			for _, p := range list(params)[:min(len(list(params)), maxFields)] {
 				r.ev.Message.Params = append(r.ev.Message.Params, field("", p).Value)
 			}
 		}
@@ -208,10 +208,11 @@ func (r *parser) stack(v *fastjson.Value) *Stacktrace {
 	if !isObject(v) {
 		return nil
 	}
-	all, err := v.Get("frames").Array()
-	if v.Get("frames") == nil || err != nil {
+	frames := v.Get("frames")
+	if frames == nil || frames.Type() != fastjson.TypeArray {
 		return nil
 	}
+	all := list(frames)
 	out := &Stacktrace{}
 	if extra := len(all) - maxFrames; extra > 0 {
 		r.note("%d of %d frames were left out", extra, len(all))

@@ -197,9 +197,9 @@ func pairs(v *fastjson.Value, most, maxValue int) []Pair {
 			return
 		}
 		text := str(v, maxValue)
-		if a, err := v.Array(); v != nil && err == nil {
+		if v != nil && v.Type() == fastjson.TypeArray {
 			var parts []string
-			for _, member := range a {
+			for _, member := range list(v) {
 				parts = append(parts, str(member, maxValue))
 			}
 			text, _ = tidy(strings.Join(parts, ", "), maxValue)
