@@ -1,0 +1,23 @@
+package apptest
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// TestBrowser is a person in Chromium: sets the server up, connects a project, reads, resolves and undoes, with and
+// without JavaScript, in light and dark, at 1440 and 390; axe-core looks at every page. browser/browser.mjs says how.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	needPrograms(t, "node")
+	s := newServer(t)
+	cmd := in("browser", exec.Command("node", "browser.mjs"))
+	cmd.Env = append(os.Environ(), "BASE="+s.base, "SETUP="+s.setup, "DSN="+s.dsn, "CHROMIUM="+chromium(t), "SHOTS="+os.Getenv("KIBITZ_TEST_SHOTS"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\nthe server said:\n%s", err, out, s.log)
+	}
+	t.Logf("%s", out)
+	s.stop()
+}
