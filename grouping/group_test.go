@@ -38,7 +38,7 @@ func nodeEvent() *Event {
 
 func goEvent() *Event {
 	return thrown("go", "*net.OpError", "dial tcp 10.0.0.7:5432",
-		Frame{AbsPath: "/root/go/pkg/mod/github.com/jackc/pgx/v5@v5.1.0/conn.go", Module: "github.com/jackc/pgx/v5", Function: "Connect", Line: 80, InApp: yes()},
+		Frame{AbsPath: "/home/dev/go/pkg/mod/github.com/jackc/pgx/v5@v5.1.0/conn.go", Module: "github.com/jackc/pgx/v5", Function: "Connect", Line: 80, InApp: yes()},
 		Frame{AbsPath: "/build/store/open.go", Module: "shop/store", Function: "(*Store).Open", Line: 31, InApp: yes()})
 }
 
