@@ -1,6 +1,7 @@
 package pglocal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ type finder struct {
 func newFinder(opts Options, h home, a *account) finder {
 	return finder{first: opts.Search, places: append(slices.Clone(usualPlaces), filepath.Join(h.bin(), "*", "bin")), look: exec.LookPath,
 		fetch: func(ctx context.Context) (programs, error) {
-			return fetch(ctx, h.bin(), a, opts.Progress, mavenCentral)
+			return fetch(ctx, h.bin(), a, opts.Progress, "")
 		}}
 }
 
@@ -154,14 +155,12 @@ func parseMajor(s string) int {
 	return major
 }
 
-// mavenCentral has the programs built by the project zonkyio/embedded-postgres-binaries.
-const mavenCentral = "https://repo1.maven.org/maven2"
-
 // fetch downloads released programs of the newest version into dir/VERSION. embedded-postgres offers only to start
-// its own server; its data path lies under a file here, so that it gives up after unpacking, before initdb.
+// its own server; its data path lies under a file here, so that it gives up after unpacking, before initdb. from is where
+// the archives of zonkyio/embedded-postgres-binaries are; "" for where that library looks.
 func fetch(ctx context.Context, dir string, a *account, progress io.Writer, from string) (programs, error) {
 	version := embeddedpostgres.V18
-	fmt.Fprintf(progress, "fetching PostgreSQL %s from %s, once ...\n", version, from)
+	fmt.Fprintf(progress, "fetching PostgreSQL %s, once ...\n", version)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return programs{}, err
 	}
@@ -174,9 +173,15 @@ func fetch(ctx context.Context, dir string, a *account, progress io.Writer, from
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		return programs{}, err
 	}
+	config := embeddedpostgres.DefaultConfig()
+	if from != "" {
+		config = config.BinaryRepositoryURL(from)
+	} else {
+		defer metered(progress)()
+	}
 	failed := make(chan error, 1)
 	go func() { // it knows no context
-		failed <- embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().Version(version).Port(0).BinaryRepositoryURL(from).Logger(io.Discard).
+		failed <- embeddedpostgres.NewDatabase(config.Version(version).Port(0).Logger(io.Discard).
 			CachePath(filepath.Join(tmp, "cache")).RuntimePath(filepath.Join(tmp, "runtime")).BinariesPath(unpacked).DataPath(filepath.Join(file, "data"))).Start()
 	}()
 	select {
@@ -185,7 +190,7 @@ func fetch(ctx context.Context, dir string, a *account, progress io.Writer, from
 	case err = <-failed:
 	}
 	if len(probe(ctx, []string{filepath.Join(unpacked, "bin")})) == 0 {
-		return programs{}, fmt.Errorf("cannot fetch PostgreSQL %s from %s: %w", version, from, err)
+		return programs{}, fmt.Errorf("cannot fetch PostgreSQL %s from %s: %w", version, cmp.Or(from, "where its archives are published"), err)
 	}
 	return install(ctx, dir, unpacked, string(version), a)
 }
