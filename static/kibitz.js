@@ -85,15 +85,16 @@
       if ((e.metaKey || e.ctrlKey) && e.key === "k") { e.preventDefault(); closeMenus(); $("#palette")?.showModal(); return; }
       if (e.key === "Escape") closeMenus();
       if (e.target.matches("input:not([type=checkbox]), textarea, select") || e.metaKey || e.ctrlKey || e.altKey) return;
-      if (lead === "g") { lead = ""; $(`[data-go="${e.key}"]`)?.click(); return; }
+      if (lead === "g") { lead = ""; $(`[data-go="${CSS.escape(e.key)}"]`)?.click(); return; }
       const act = {
-        "/": () => ($("[data-slash]") || $(".omni input"))?.focus(), "?": () => $("#keys")?.showModal(),
+        "/": () => ($("[data-slash]") || $(".omni input"))?.focus(), "?": () => $("#keys")?.togglePopover(),
         g: () => { lead = "g"; setTimeout(() => { lead = ""; }, 900); },
         j: () => move(1), k: () => move(-1),
         x: () => $("input[type=checkbox]", here())?.click(), Enter: () => e.target === document.body && $("a", here())?.click(),
       }[e.key];
       if (act) { if (e.key !== "Enter") e.preventDefault(); act(); return; }
-      $(`[data-key="${e.key}"]`)?.click();
+      // Only what is on the screen: the bar of the list has no buttons while nothing is selected.
+      $$(`[data-key="${CSS.escape(e.key)}"]`).find(b => b.offsetParent)?.click();
     });
   });
 })();

@@ -3,6 +3,8 @@ package views
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,23 +104,84 @@ func (v volume) label() string {
 	return fmt.Sprintf("Events per half hour over 24 hours: %d in all, most at %s UTC with %d.", v.sum(), v.at(at).UTC().Format("15:04"), most)
 }
 
-// marks are the times under a graph, by per cent of its width.
+// present are the levels that occur, worst first, by their names.
+func (v volume) present() []string {
+	var out []string
+	for i := len(levels) - 1; i >= 0; i-- {
+		if v.has(levels[i]) {
+			out = append(out, string(levels[i]))
+		}
+	}
+	return out
+}
+
+func (v volume) has(level model.Level) bool {
+	return slices.ContainsFunc(v.series[level], func(n int64) bool { return n > 0 })
+}
+
+// hour is a row of the table behind a graph.
+type hour struct {
+	at time.Time
+	n  int64
+}
+
+func (v volume) hours() []hour {
+	var out []hour
+	for i := 0; i+1 < len(v.total); i += 2 {
+		out = append(out, hour{v.at(i), v.total[i] + v.total[i+1]})
+	}
+	return out
+}
+
+// marks are the times under a graph, by per cent of its width. Every other one leaves on narrow screens.
 func (v volume) marks() []mark {
 	var out []mark
 	for i := 0; i <= halfHours; i += 8 {
 		form := "15:04"
-		if i == 0 {
+		if i == 0 || i == halfHours {
 			form = "Mon 15:04"
 		}
-		out = append(out, mark{v.at(i).UTC().Format(form), i * 100 / halfHours, i > 0 && i < halfHours})
+		at := strconv.FormatFloat(float64(i)*100/halfHours, 'f', 1, 64)
+		out = append(out, mark{v.at(i).UTC().Format(form), at, i > 0 && i < halfHours, i/8%2 == 1})
 	}
 	return out
 }
 
 type mark struct {
-	text   string
-	at     int
-	center bool
+	text, at    string
+	center, alt bool
+}
+
+const (
+	// hotBars are the last bars of a sparkline, two hours, that may stand out.
+	hotBars = 4
+	// hotTimes is how far above the mean of the hours before a bar must stand.
+	hotTimes = 3
+	// hotLeast keeps two events after a quiet day from looking like a fire.
+	hotLeast = 5
+)
+
+// split takes the bars that stand out of the end of a sparkline. hot is nil when none does.
+func split(all []int64) (calm, hot []int64) {
+	if len(all) <= hotBars {
+		return all, nil
+	}
+	calm = slices.Clone(all)
+	var before float64
+	for _, n := range all[:len(all)-hotBars] {
+		before += float64(n)
+	}
+	mean := before / float64(len(all)-hotBars)
+	for i := len(all) - hotBars; i < len(all); i++ {
+		if all[i] < hotLeast || float64(all[i]) < mean*hotTimes {
+			continue
+		}
+		if hot == nil {
+			hot = make([]int64, len(all))
+		}
+		hot[i], calm[i] = all[i], 0
+	}
+	return calm, hot
 }
 
 func sparkLabel(row IssueRow) string {

@@ -94,5 +94,5 @@ func snippetFor(platform, dsn string) snippet {
 
 // shellTest is the command that sends an event by hand.
 func shellTest(p WelcomeProps, project string) string {
-	return "curl " + p.BaseURL + "/api/" + project + "/store/ \\\n  -H 'X-Sentry-Auth: Sentry sentry_key=" + p.PublicKey + "' \\\n  -d '{\"message\":\"hello, board\"}'"
+	return "curl " + strings.TrimSuffix(p.BaseURL, "/") + "/api/" + project + "/store/ \\\n  -H 'X-Sentry-Auth: Sentry sentry_key=" + p.PublicKey + "' \\\n  -d '{\"message\":\"hello, board\"}'"
 }

@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,7 +12,6 @@ import (
 	"github.com/a-h/templ"
 
 	"kibitz/app/model"
-	"kibitz/ingest/envelope"
 )
 
 // short is a number as people read it at a glance: 412, 1.2k, 34k, 5.6M.
@@ -28,6 +28,14 @@ func short(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+// count is a number in full while that fits a column, 38,119, and short beyond.
+func count(n int64) string {
+	if n < 1000 || n >= 100_000 {
+		return short(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
 // span is a stretch of time in its largest unit.
@@ -48,6 +56,20 @@ func ago(t, now time.Time) string {
 		return span(d) + " ago"
 	}
 	return "now"
+}
+
+// when is a moment in words for a day, then as a date.
+func when(t, now time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	if now.Sub(t) < 24*time.Hour {
+		return ago(t, now)
+	}
+	if t.UTC().Year() != now.UTC().Year() {
+		return t.UTC().Format("2 Jan 2006")
+	}
+	return t.UTC().Format("2 Jan, 15:04") + " UTC"
 }
 
 func stamp(t time.Time) string {
@@ -74,15 +96,38 @@ func platform(name string) [3]string {
 
 // initials are two letters of a name or an address.
 func initials(a model.Account) string {
-	name := a.Name
-	if name == "" {
-		name, _, _ = strings.Cut(a.Email, "@")
+	if a.Name != "" {
+		return letters(a.Name)
 	}
+	name, _, _ := strings.Cut(a.Email, "@")
+	return letters(name)
+}
+
+// letters are the first ones of the first two words.
+func letters(name string) string {
 	var out []rune
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		out = append(out, unicode.ToUpper([]rune(word)[0]))
 	}
 	return string(out[:min(len(out), 2)])
+}
+
+// hue is the colour of a person's letters, the same on every page; 0 is nobody.
+func hue(name string) string {
+	if name == "" {
+		return "0"
+	}
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return strconv.Itoa(int(h.Sum32()%4) + 1)
+}
+
+// person is a name; accounts that are gone have none.
+func person(name string) string {
+	if name == "" {
+		return "Somebody"
+	}
+	return name
 }
 
 func who(a model.Account) string {
@@ -118,65 +163,11 @@ func issueURL(short, event string) templ.SafeURL {
 }
 
 func percent(n, of int64) int64 {
-	if of <= 0 {
+	if of <= 0 || n <= 0 {
 		return 0
 	}
-	return min((n*100+of/2)/of, 100)
+	return min(int64(float64(n)/float64(of)*100+0.5), 100)
 }
-
-// curl is a command that repeats a request. Credentials are left out, and everything is quoted for a shell.
-func curl(r *envelope.Request) string {
-	var b strings.Builder
-	target := r.URL
-	if r.QueryString != "" && !strings.Contains(target, "?") {
-		target += "?" + strings.TrimPrefix(r.QueryString, "?")
-	}
-	b.WriteString("curl " + quote(target))
-	if r.Method != "" && r.Method != "GET" {
-		b.WriteString(" \\\n  -X " + quote(r.Method))
-	}
-	for _, h := range r.Headers {
-		switch strings.ToLower(h.Key) {
-		case "host", "content-length", "connection", "accept-encoding":
-			continue
-		}
-		b.WriteString(" \\\n  -H " + quote(h.Key+": "+masked(h.Key, h.Value)))
-	}
-	if r.Data != "" {
-		b.WriteString(" \\\n  --data-raw " + quote(formBody(r)))
-	}
-	return b.String()
-}
-
-// formBody is the body as it was sent: SDKs turn forms into objects.
-func formBody(r *envelope.Request) string {
-	for _, h := range r.Headers {
-		if strings.EqualFold(h.Key, "Content-Type") && strings.HasPrefix(h.Value, "application/x-www-form-urlencoded") && len(r.DataFields) > 0 {
-			q := url.Values{}
-			for _, f := range r.DataFields {
-				q.Add(f.Key, f.Value)
-			}
-			return q.Encode()
-		}
-	}
-	return r.Data
-}
-
-// secretNames are parts of names whose values are not shown: a page is seen by more people than a cookie is meant for.
-var secretNames = []string{"authorization", "cookie", "password", "passwd", "secret", "token", "api-key", "apikey", "x-csrf", "session"}
-
-func masked(key, value string) string {
-	lower := strings.ToLower(key)
-	for _, s := range secretNames {
-		if strings.Contains(lower, s) && value != "" {
-			return "[Filtered]"
-		}
-	}
-	return value
-}
-
-// quote writes text for a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func plural(n int64, noun string) string {
 	if n == 1 {
@@ -193,3 +184,11 @@ func clock(t time.Time) string {
 }
 
 func itoa(n int) string { return fmt.Sprint(n) }
+
+// invalid marks a field when the form came back with an error.
+func invalid(err string) templ.Attributes {
+	if err == "" {
+		return nil
+	}
+	return templ.Attributes{"aria-invalid": "true", "aria-describedby": "form-error"}
+}

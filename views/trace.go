@@ -196,13 +196,7 @@ func contextText(ev *envelope.Event, name string) string {
 }
 
 func userText(u *envelope.User) string {
-	var parts []string
-	for _, s := range []string{u.ID, u.Username, u.Name, u.Email, u.IP, u.Geo} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	return strings.Join(parts, ", ")
+	return joined(u.ID, u.Username, u.Name, u.Email, u.IP, u.Geo)
 }
 
 // tagGroup is the values of one tag of an issue, with what part of its events carries each.
@@ -242,6 +236,36 @@ func componentName(c *grouping.Component) string {
 		return c.Name
 	}
 	return c.ID
+}
+
+// unhandled tells whether the program did not catch the outermost exception itself.
+func unhandled(ev *envelope.Event) bool {
+	e := outermost(ev)
+	return e != nil && e.Mechanism != nil && e.Mechanism.Handled != nil && !*e.Mechanism.Handled
+}
+
+// openFrames are the frames of our own that stand open in one stack; those below are closed, so that a deep
+// recursion is not a page of a hundred sources.
+const openFrames = 8
+
+// numberOwn tells for each block how many frames of our own stand above it.
+func numberOwn(all []block) []int {
+	out := make([]int, len(all))
+	n := 0
+	for i, b := range all {
+		if out[i] = n; b.app {
+			n++
+		}
+	}
+	return out
+}
+
+// platformOf is the language of a frame.
+func platformOf(f *envelope.Frame, event string) string {
+	if f.Platform != "" {
+		return f.Platform
+	}
+	return event
 }
 
 func deciding(r grouping.Result) *grouping.Variant {

@@ -72,3 +72,12 @@ func Top(series ...[]int64) int64 {
 	}
 	return most
 }
+
+// Most is the largest value, at least 1: the top of a drawing without an axis.
+func Most(values []int64) int64 {
+	most := int64(1)
+	for _, v := range values {
+		most = max(most, v)
+	}
+	return most
+}

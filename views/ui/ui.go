@@ -34,3 +34,8 @@ func Icon(name string) templ.Component {
 func SmallIcon(name string) templ.Component {
 	return templ.Raw(`<svg class="i sm" aria-hidden="true"><use href="#i-` + templ.EscapeString(name) + `"/></svg>`)
 }
+
+// LargeIcon is the same in the size of the tabs of small screens.
+func LargeIcon(name string) templ.Component {
+	return templ.Raw(`<svg class="i lg" aria-hidden="true"><use href="#i-` + templ.EscapeString(name) + `"/></svg>`)
+}
