@@ -88,8 +88,6 @@ func sampleIssues() IssuesProps {
 	return p
 }
 
-func yes() *bool { b := true; return &b }
-
 func frame(file, module, function string, line int, app bool, source ...string) envelope.Frame {
 	f := envelope.Frame{Filename: file, Module: module, Function: function, Line: line, InApp: &app, Platform: "python"}
 	if len(source) > 2 {
