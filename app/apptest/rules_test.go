@@ -116,6 +116,10 @@ var forbidden = []struct {
 	{regexp.MustCompile(`/(root|work)/`), "a path of one machine"},
 }
 
+// exempt is the one file that may do what is forbidden: it writes coloured source, and escapes each piece of it itself,
+// which TestHostile of views looks at.
+var exempt = map[string]string{`templ\.Raw\([a-z]+\.[A-Z]`: "views/code.go"}
+
 // maxLines keeps files readable.
 const maxLines = 600
 
@@ -135,6 +139,9 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s has %d lines; %d are allowed", name, n, maxLines)
 		}
 		for _, f := range forbidden {
+			if strings.HasSuffix(name, exempt[f.form.String()]) && exempt[f.form.String()] != "" {
+				continue
+			}
 			if f.form.Match(text) && !strings.HasSuffix(name, "_test.go") {
 				t.Errorf("%s contains %s: %s", name, f.form, f.why)
 			}
