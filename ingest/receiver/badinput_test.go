@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // badInput is one hostile or broken request: what it answers, what is kept, and the outcome that it is counted as. An
@@ -135,5 +136,44 @@ func TestNoOracle(t *testing.T) {
 		if _, got, _ := d.send(post(path, []byte("{}"))); got != want {
 			t.Errorf("%s answers %s, another %s", path, got, want)
 		}
+	}
+}
+
+// TestFlood is case 49: a page that sends reports without end is told to wait, and the project's errors go on.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	report := func() (int, http.Header) {
+		status, _, h := d.send(post("/api/7/security/?sentry_key="+goodKey, []byte(`{"csp-report":{}}`), "Content-Type", "application/csp-report"))
+		return status, h
+	}
+	limited := 0
+	for range 2*securityPerMinute + 2 { // the minute may turn once
+		status, h := report()
+		if status == http.StatusTooManyRequests && h.Get("Retry-After") != "" {
+			limited++
+		} else if status != http.StatusOK {
+			t.Fatalf("a report answers %d", status)
+		}
+	}
+	if limited == 0 || !strings.Contains(d.counted(), fmt.Sprintf("security/rate_limited/security_per_minute=%d", limited)) {
+		t.Errorf("%d were told to wait, counted %s", limited, d.counted())
+	}
+	if status, body, _ := d.send(toStore(`{"message":"x"}`)); status != 200 {
+		t.Errorf("an error answers %d %s", status, body)
+	}
+}
+
+func TestFloodByProject(t *testing.T) {
+	t.Parallel()
+	var f flood
+	now := time.Unix(6_000_000, 0)
+	for range securityPerMinute {
+		if !f.admit(1, now) {
+			t.Fatal("refused too early")
+		}
+	}
+	if f.admit(1, now) || !f.admit(2, now) || !f.admit(1, now.Add(time.Minute)) {
+		t.Error("a project's limit is not its own, or does not end")
 	}
 }

@@ -50,11 +50,13 @@ type Receiver struct {
 	log      *slog.Logger
 	proxies  proxies
 	bodies   *bodies
+	reports  flood
 }
 
 // New makes a receiver.
 func New(o Options) *Receiver {
-	return &Receiver{o.Keys, o.Pipeline, o.Outcomes, o.Limits, o.Log, parseProxies(o.TrustedProxies), newBodies(o.Limits.InFlight)}
+	return &Receiver{keys: o.Keys, pipeline: o.Pipeline, outcomes: o.Outcomes, limits: o.Limits, log: o.Log,
+		proxies: parseProxies(o.TrustedProxies), bodies: newBodies(o.Limits.InFlight)}
 }
 
 // Mount adds the endpoints to a router.
@@ -220,6 +222,10 @@ func (r *Receiver) takeSecurity(c *fiber.Ctx) (string, error) {
 	source, err := r.source(c, credentials(c))
 	if err != nil {
 		return "", err
+	}
+	if !r.reports.admit(source.Project, source.Received) {
+		r.outcomes.Count(source.Project, "security", ingest.RateLimited, "security_per_minute", 1)
+		return "", errs.New(errs.Limited, "The project takes %d browser reports a minute (security_per_minute).", securityPerMinute)
 	}
 	kind, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
 	if !securityTypes[strings.ToLower(strings.TrimSpace(kind))] {
