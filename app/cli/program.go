@@ -90,6 +90,11 @@ const databaseName = "kibitz"
 
 func (p *Program) startPostgres(ctx context.Context, c *call, attach bool) (err error) {
 	opts := pglocal.Options{Dir: filepath.Join(c.config.Data, "postgres"), Log: c.log, Progress: c.err}
+	if other := pglocal.Elsewhere(opts.Dir); other != "" {
+		c.log.Warn("PostgreSQL may not run as root, and its user cannot enter the data directory; its files are kept elsewhere",
+			"instead_of", opts.Dir, "dir", other)
+		opts.Dir = other
+	}
 	if bin := c.config.Postgres.Bin; bin != "" {
 		opts.Search = []string{bin}
 	}
