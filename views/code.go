@@ -43,6 +43,7 @@ var lexicons = map[string]lexicon{
 		function if implements interface match namespace new null private protected public return static switch throw true try use var while yield`)},
 	"rust": {[]string{"//", "/*"}, words(`as async await break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return
 		self Self static struct super trait true type unsafe use where while`)},
+	"text":  {},
 	"shell": {[]string{"#"}, words("curl pip npm go composer bundle dotnet cargo")},
 }
 
@@ -56,6 +57,9 @@ func lexiconOf(platform string) lexicon {
 // tokens colours one line. Lines are read on their own: a stack has a few lines from the middle of a file, so what a
 // line continues is not known, and a wrong guess would colour all that follows.
 func tokens(line string, l lexicon) []token {
+	if l.keywords == nil { // prose
+		return []token{{"", line}}
+	}
 	var out []token
 	plain, after := 0, ""
 	add := func(class string, from, to int) {

@@ -67,7 +67,7 @@ func demoDirectory(c *config.Config) error {
 	if _, err := os.Stat(mark); err == nil {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(c.Data, "postgres")); err == nil {
+	if _, err := os.Stat(filepath.Join(c.Data, "spool")); err == nil {
 		return fmt.Errorf("%s holds data that is no demo's: name another directory with KIBITZ_DATA", c.Data)
 	}
 	if err := os.MkdirAll(c.Data, 0o755); err != nil {

@@ -25,3 +25,10 @@ func TestTop(t *testing.T) {
 		t.Errorf("stacked: got %d", got)
 	}
 }
+
+func TestMost(t *testing.T) {
+	t.Parallel()
+	if Most(nil) != 1 || Most([]int64{0, -3}) != 1 || Most([]int64{4, 9, 2}) != 9 {
+		t.Error("the largest value is another one")
+	}
+}
