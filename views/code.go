@@ -4,6 +4,7 @@ import (
 	"html"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 )
@@ -16,6 +17,8 @@ type token struct{ class, text string }
 type lexicon struct {
 	comments []string
 	keywords map[string]bool
+	// lifetimes: a single quote holds one character, or begins a name and is never closed.
+	lifetimes bool
 }
 
 func words(text string) map[string]bool {
@@ -29,22 +32,22 @@ func words(text string) map[string]bool {
 // defining are the keywords that are followed by the name of what they define.
 var defining = words("def func fn function class struct interface trait enum module")
 
-var cLike = lexicon{[]string{"//", "/*"}, words(`async await break case catch class const continue default defer delete do else enum export extends false
+var cLike = lexicon{comments: []string{"//", "/*"}, keywords: words(`async await break case catch class const continue default defer delete do else enum export extends false
 	final finally for from func function go if implements import in instanceof interface let map namespace new null nil override package private protected
 	public range return select static struct super switch this throw throws true try type typeof undefined using var void while yield`)}
 
 // lexicons are the languages by platform; others are read as C is.
 var lexicons = map[string]lexicon{
-	"python": {[]string{"#"}, words(`and as assert async await break class continue def del elif else except False finally for from global if import in is lambda
+	"python": {comments: []string{"#"}, keywords: words(`and as assert async await break class continue def del elif else except False finally for from global if import in is lambda
 		None nonlocal not or pass raise return True try while with yield`)},
-	"ruby": {[]string{"#"}, words(`alias and begin break case class def do else elsif end ensure false for if in module next nil not or raise require rescue
+	"ruby": {comments: []string{"#"}, keywords: words(`alias and begin break case class def do else elsif end ensure false for if in module next nil not or raise require rescue
 		return self super then true unless until when while yield`)},
-	"php": {[]string{"//", "#", "/*"}, words(`as break case catch class const continue default do echo else elseif extends false final finally fn for foreach
+	"php": {comments: []string{"//", "#", "/*"}, keywords: words(`as break case catch class const continue default do echo else elseif extends false final finally fn for foreach
 		function if implements interface match namespace new null private protected public return static switch throw true try use var while yield`)},
-	"rust": {[]string{"//", "/*"}, words(`as async await break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return
+	"rust": {lifetimes: true, comments: []string{"//", "/*"}, keywords: words(`as async await break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return
 		self Self static struct super trait true type unsafe use where while`)},
 	"text":  {},
-	"shell": {[]string{"#"}, words("curl pip npm go composer bundle dotnet cargo")},
+	"shell": {comments: []string{"#"}, keywords: words("curl pip npm go composer bundle dotnet cargo")},
 }
 
 func lexiconOf(platform string) lexicon {
@@ -54,10 +57,14 @@ func lexiconOf(platform string) lexicon {
 	return cLike
 }
 
+// maxColoured bounds the bytes of a line with colours: looking for the ends of strings is quadratic in the worst case,
+// and nobody reads the colours of longer lines.
+const maxColoured = 2000
+
 // tokens colours one line. Lines are read on their own: a stack has a few lines from the middle of a file, so what a
 // line continues is not known, and a wrong guess would colour all that follows.
 func tokens(line string, l lexicon) []token {
-	if l.keywords == nil { // prose
+	if l.keywords == nil || len(line) > maxColoured { // prose, or minified
 		return []token{{"", line}}
 	}
 	var out []token
@@ -100,6 +107,12 @@ func next(line string, i int, l lexicon) (class string, end int) {
 	}
 	c := line[i]
 	switch {
+	case c == '\'' && l.lifetimes:
+		class, end = quoted(line, i)
+		if utf8.RuneCountInString(strings.TrimPrefix(line[i+1:end], `\`)) > 2 { // one and the mark that closes it
+			return "", i + 1
+		}
+		return class, end
 	case c == '"' || c == '\'' || c == '`':
 		return quoted(line, i)
 	case c >= '0' && c <= '9':
