@@ -81,12 +81,16 @@ type Config struct {
 	Parts map[Partition]PartConfig
 	Pools map[Use]int
 	Log   *slog.Logger
+	// WebWait is how long a page waits for a connection; 250 ms when 0. Tests on a busy machine, where opening one takes
+	// longer than that, say more.
+	WebWait time.Duration
 }
 
 // DB is the open core.
 type DB struct {
-	parts map[Partition]*part
-	log   *slog.Logger
+	parts   map[Partition]*part
+	log     *slog.Logger
+	webWait time.Duration
 }
 
 type part struct {
@@ -105,7 +109,7 @@ type Querier interface {
 
 // Open makes the pools. It does not connect: a partition whose server is down costs only its own statements.
 func Open(ctx context.Context, c Config) (*DB, error) {
-	d := &DB{parts: map[Partition]*part{}, log: c.Log}
+	d := &DB{parts: map[Partition]*part{}, log: c.Log, webWait: c.WebWait}
 	for _, name := range Partitions {
 		p, err := openPart(ctx, name, c)
 		if err != nil {
@@ -199,13 +203,22 @@ func (d *DB) Read(ctx context.Context, key Key) Querier {
 	if pinned, _ := ctx.Value(pinKey{}).(bool); pinned || len(p.replicas) == 0 || useOf(ctx) != Web {
 		return d.Write(ctx, key)
 	}
-	return querier{p.replicas[int(p.next.Add(1))%len(p.replicas)], limitsOf[Web], key.Part}
+	return querier{p.replicas[int(p.next.Add(1))%len(p.replicas)], d.limits(Web), key.Part}
+}
+
+// limits are those of a use.
+func (d *DB) limits(use Use) useLimits {
+	lim := limitsOf[use]
+	if use == Web && d.webWait > 0 {
+		lim.acquire = d.webWait
+	}
+	return lim
 }
 
 // Write is where statements that change something go: the primary, autocommitted.
 func (d *DB) Write(ctx context.Context, key Key) Querier {
 	use := useOf(ctx)
-	return querier{d.parts[key.Part].primary[use], limitsOf[use], key.Part}
+	return querier{d.parts[key.Part].primary[use], d.limits(use), key.Part}
 }
 
 // txAttempts is how often a transaction is tried when PostgreSQL asks for it: a serialization failure or a
@@ -216,7 +229,7 @@ const txAttempts = 3
 // must not wait for anything else.
 func (d *DB) Tx(ctx context.Context, key Key, fn func(pgx.Tx) error) error {
 	use := useOf(ctx)
-	q := querier{d.parts[key.Part].primary[use], limitsOf[use], key.Part}
+	q := querier{d.parts[key.Part].primary[use], d.limits(use), key.Part}
 	for attempt := 1; ; attempt++ {
 		err := q.tx(ctx, fn)
 		if err == nil || !retryable(err) || attempt == txAttempts {

@@ -120,7 +120,14 @@ func TestDeadlock(t *testing.T) {
 // TestExhausted holds that a page which finds no free connection fails as unavailable, and that the drain has its own.
 func TestExhausted(t *testing.T) {
 	t.Parallel()
-	d := dbtest.New(t)
+	cfg := dbtest.Config(t, false)
+	cfg.WebWait = 0 // as a server has it
+	d, err := db.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	warm(t, d)
 	var held []pgx.Rows
 	for range 4 {
 		rows, err := d.Read(t.Context(), ops()).Query(t.Context(), "SELECT generate_series(1, 10)")
@@ -141,6 +148,22 @@ func TestExhausted(t *testing.T) {
 	if _, err := d.Read(t.Context(), ops()).Exec(t.Context(), "SELECT 1"); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
+}
+
+// warm opens the connections that the test will hold, since opening may take longer than a page waits.
+func warm(t *testing.T, d *db.DB) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				if _, err := d.Read(t.Context(), ops()).Exec(t.Context(), "SELECT pg_sleep(0.05)"); errs.Of(err) != errs.Unavailable {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestAway holds that a server that is not there is unavailable, for its own partition only.

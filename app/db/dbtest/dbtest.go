@@ -96,6 +96,9 @@ func migrate(ctx context.Context, cfg db.Config) error {
 	return d.MakeDays(ctx, db.Ops, "event", time.Now().AddDate(0, 0, -db.DaysBehind), db.DaysBehind+1+db.DaysAhead)
 }
 
+// patience is how long tests wait for a connection: all packages at once on two cores may need seconds to open one.
+const patience = 5 * time.Second
+
 // config names databases: PREFIX_one, or PREFIX_forums and so on.
 func (c *cluster) config(prefix string, split bool) db.Config {
 	parts := map[db.Partition]db.PartConfig{}
@@ -106,7 +109,7 @@ func (c *cluster) config(prefix string, split bool) db.Config {
 		}
 		parts[p] = db.PartConfig{Primary: c.pg.DSN(db.Role(p), name), Owner: c.pg.DSN(pglocal.Superuser, name)}
 	}
-	return db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: 4, db.Ingest: 2, db.Jobs: 2}, Log: discard()}
+	return db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: 4, db.Ingest: 2, db.Jobs: 2}, Log: discard(), WebWait: patience}
 }
 
 // New is a clean database with all partitions in it, gone when the test ends.
