@@ -82,6 +82,9 @@ var secretPair = regexp.MustCompile(`(?i)(["'][^"'\n]*(?:` + strings.Join(secret
 
 // maskJSON hides the values of secret names at any depth. Text without a secret stays as it is.
 func maskJSON(text string) string {
+	if !secretName(text) { // most text: no name of a secret is anywhere in it
+		return text
+	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var v any
