@@ -82,8 +82,11 @@ type Security struct {
 // an issue keeps the one it was made by.
 type Config string
 
-// Newstyle2026 is the current configuration.
-const Newstyle2026 Config = "newstyle:2026-01-20"
+// The published configurations.
+const (
+	Newstyle2023 Config = "newstyle:2023-01-11"
+	Newstyle2026 Config = "newstyle:2026-01-20"
+)
 
 // Component is a node of the explanation: what was looked at, whether it counts, and if not, why.
 type Component struct {
