@@ -63,6 +63,7 @@ type IssueProps struct {
 	From, To                  time.Time
 	Tags                      []model.TagShare
 	Activity                  []Activity
+	Refiles                   []RefileRow // the newest first
 	RawURL                    string
 }
 
