@@ -94,6 +94,7 @@ type sourceLine struct {
 	number int
 	text   string
 	hit    bool
+	op     byte // of a comparison: '+' added, '-' taken away; 0 elsewhere
 }
 
 func source(f *envelope.Frame) []sourceLine {
@@ -102,11 +103,11 @@ func source(f *envelope.Frame) []sourceLine {
 	}
 	var out []sourceLine
 	for i, text := range f.PreContext {
-		out = append(out, sourceLine{f.Line - len(f.PreContext) + i, text, false})
+		out = append(out, sourceLine{number: f.Line - len(f.PreContext) + i, text: text})
 	}
-	out = append(out, sourceLine{f.Line, f.ContextLine, true})
+	out = append(out, sourceLine{number: f.Line, text: f.ContextLine, hit: true})
 	for i, text := range f.PostContext {
-		out = append(out, sourceLine{f.Line + 1 + i, text, false})
+		out = append(out, sourceLine{number: f.Line + 1 + i, text: text})
 	}
 	return out
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/a-h/templ"
+
+	"kibitz/app/model"
 )
 
 // issueSubURL is a page below an issue's; what is of our own making.
@@ -54,4 +56,24 @@ func hashesSentence(p HashesProps) string {
 		text += " " + manyOf(int64(merged), "of them came", "of them came") + " by a merge."
 	}
 	return text
+}
+
+// eventURL is where an event is found by its id, whatever issue it is in by then.
+func eventURL(slug, event string) templ.SafeURL {
+	return projectURL(slug, "events/"+url.PathEscape(event))
+}
+
+// comparePartsURL lays an example of a part beside one of the largest other part.
+func comparePartsURL(p RehearsalProps, change model.RehearsedChange, part model.RehearsedPart) templ.SafeURL {
+	for _, other := range change.Parts {
+		if other.Hash != part.Hash && len(other.Examples) > 0 {
+			q := url.Values{"a": {part.Examples[0]}, "b": {other.Examples[0]}, "project": {p.Project.Slug}, "rehearsal": {strconv.FormatInt(p.Rehearsal.ID, 10)}}
+			return templ.SafeURL("/compare?" + q.Encode())
+		}
+	}
+	return compareURL(part.Examples[0], "")
+}
+
+func rehearsalEditURL(p RehearsalProps) templ.SafeURL {
+	return projectURL(p.Project.Slug, "grouping?rehearsal="+strconv.FormatInt(p.Rehearsal.ID, 10)+"#rules")
 }
