@@ -27,6 +27,9 @@ type NewEvent struct {
 	Env       string
 	Body      []byte
 	Hashes    [][16]byte // in the order in which they are tried; at least one
+	// Secondary gives the hashes of an older configuration; nil when the project has none. It is asked only when no hash
+	// of Hashes has a group, may be asked again, and only finds groups: its hashes are never bound.
+	Secondary func() [][16]byte
 	Config    string
 	Type      string
 	Value     string
@@ -51,6 +54,7 @@ type SpoolMove struct {
 type Digest struct {
 	Move     SpoolMove
 	Events   []NewEvent
+	Versions map[int64]int64 // by project: the version of its grouping that its events were grouped by
 	Outcomes []model.OutcomeCount
 }
 
@@ -73,7 +77,7 @@ var ErrCursorMoved = errors.New("the spool cursor stands elsewhere")
 
 // SaveDigest stores a batch and moves the spool cursor in one transaction. Events whose id has been seen
 // before are counted as filtered, reason duplicate, and change nothing else. Batches of one node must come
-// one after the other. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
+// one after the other. It is ErrGroupingMoved when a project no longer groups as its events were. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
 func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err error) {
 	err = s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
 		out = Digested{}
@@ -104,6 +108,7 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 	known = map[hashKey]int64{}
 	won := map[int64]bool{}
 	if len(d.Events) > 0 {
+		queueFiling(b, d.Versions)
 		projects, eventIDs, ids := idColumns(d.Events)
 		b.Queue(`INSERT INTO event_seen (project_id, event_id, id)
 			SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[])
@@ -163,15 +168,20 @@ func queueHashes(b *pgx.Batch, keys []hashKey, known map[hashKey]int64) {
 // bindIssues gives every event its issue: the first of its hashes that is known decides, and its other
 // hashes are bound to the same issue. Events without a known hash make new issues.
 func bindIssues(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) ([]IssueRef, error) {
+	older := map[*NewEvent][][16]byte{}
 	if missing := unbound(events, known); len(missing) > 0 {
-		if err := lockProjects(ctx, tx, missing, known); err != nil {
+		older = secondaries(missing)
+		if err := lockProjects(ctx, tx, missing, older, known); err != nil {
 			return nil, err
 		}
 	}
 	var made []*NewEvent
-	var bound []hashKey
+	var bound []boundHash
 	for _, e := range events {
-		e.issueID = issueOf(e, known)
+		e.issueID = issueOf(e.ProjectID, e.Hashes, known)
+		if e.issueID == 0 {
+			e.issueID = issueOf(e.ProjectID, older[e], known)
+		}
 		if e.issueID == 0 {
 			e.issueID = e.ID
 			made = append(made, e)
@@ -180,19 +190,37 @@ func bindIssues(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[ha
 			k := hashKey{e.ProjectID, h}
 			if _, ok := known[k]; !ok {
 				known[k] = e.issueID
-				bound = append(bound, k)
+				bound = append(bound, boundHash{k, e.issueID, e.Config})
 			}
 		}
 	}
 	if err := insertIssues(ctx, tx, made); err != nil {
 		return nil, err
 	}
-	return refsOf(made), insertHashes(ctx, tx, bound, known, events[0].Config)
+	return refsOf(made), insertHashes(ctx, tx, bound)
 }
 
-func issueOf(e *NewEvent, known map[hashKey]int64) int64 {
-	for _, h := range e.Hashes {
-		if id, ok := known[hashKey{e.ProjectID, h}]; ok {
+// boundHash is a hash that gets an issue, by the configuration that made it.
+type boundHash struct {
+	hashKey
+	issue  int64
+	config string
+}
+
+// secondaries are the hashes of an older configuration of events that have no group yet.
+func secondaries(events []*NewEvent) map[*NewEvent][][16]byte {
+	out := map[*NewEvent][][16]byte{}
+	for _, e := range events {
+		if e.Secondary != nil {
+			out[e] = e.Secondary()
+		}
+	}
+	return out
+}
+
+func issueOf(project int64, hashes [][16]byte, known map[hashKey]int64) int64 {
+	for _, h := range hashes {
+		if id, ok := known[hashKey{project, h}]; ok {
 			return id
 		}
 	}
@@ -202,7 +230,7 @@ func issueOf(e *NewEvent, known map[hashKey]int64) int64 {
 func unbound(events []*NewEvent, known map[hashKey]int64) []*NewEvent {
 	var out []*NewEvent
 	for _, e := range events {
-		if issueOf(e, known) == 0 {
+		if issueOf(e.ProjectID, e.Hashes, known) == 0 {
 			out = append(out, e)
 		}
 	}
@@ -210,13 +238,14 @@ func unbound(events []*NewEvent, known map[hashKey]int64) []*NewEvent {
 }
 
 // lockProjects takes the rows of the projects that get new issues, in order of id so that two nodes never
-// deadlock, and looks again: another node may have made the same issues in the meantime.
-func lockProjects(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) error {
+// deadlock, and looks again: another node may have made the same issues in the meantime. Hashes of an older
+// configuration are looked for now.
+func lockProjects(ctx context.Context, tx pgx.Tx, events []*NewEvent, older map[*NewEvent][][16]byte, known map[hashKey]int64) error {
 	var ids []int64
 	var keys []hashKey
 	for _, e := range events {
 		ids = append(ids, e.ProjectID)
-		for _, h := range e.Hashes {
+		for _, h := range slices.Concat(e.Hashes, older[e]) {
 			keys = append(keys, hashKey{e.ProjectID, h})
 		}
 	}
@@ -278,19 +307,19 @@ func nextNumbers(ctx context.Context, tx pgx.Tx, made []*NewEvent) ([]int64, err
 	return numbers, nil
 }
 
-func insertHashes(ctx context.Context, tx pgx.Tx, keys []hashKey, issues map[hashKey]int64, config string) error {
-	if len(keys) == 0 {
+func insertHashes(ctx context.Context, tx pgx.Tx, list []boundHash) error {
+	if len(list) == 0 {
 		return nil
 	}
-	slices.SortFunc(keys, func(a, b hashKey) int { return slices.Compare(a.hash[:], b.hash[:]) })
-	projects, hashes, ids := make([]int64, len(keys)), make([][]byte, len(keys)), make([]int64, len(keys))
-	for i, k := range keys {
-		projects[i], hashes[i], ids[i] = k.project, k.hash[:], issues[k]
+	slices.SortFunc(list, func(a, b boundHash) int { return slices.Compare(a.hash[:], b.hash[:]) })
+	projects, hashes, ids, configs := make([]int64, len(list)), make([][]byte, len(list)), make([]int64, len(list)), make([]string, len(list))
+	for i := range list {
+		projects[i], hashes[i], ids[i], configs[i] = list[i].project, list[i].hash[:], list[i].issue, list[i].config
 	}
 	// A conflict can only be another node binding the same further hash to the same group: first wins.
 	_, err := tx.Exec(ctx, `INSERT INTO issue_hash (project_id, hash, issue_id, config)
-		SELECT p, h, i, $4 FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) AS w (p, h, i)
-		ON CONFLICT DO NOTHING`, projects, hashes, ids, config)
+		SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::text[])
+		ON CONFLICT DO NOTHING`, projects, hashes, ids, configs)
 	if err != nil {
 		return fmt.Errorf("cannot bind hashes: %w", err)
 	}
