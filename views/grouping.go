@@ -171,9 +171,6 @@ func ruleCount(text string) (n int64) {
 	return n
 }
 
-// changedConfig tells whether a version chose another configuration.
-func changedConfig(v GroupingVersion) bool { return configOf(v.Grouping) != configOf(v.Before) }
-
 // versionWords says how a version came to be.
 func versionWords(v GroupingVersion) string {
 	if v.Note != "" {

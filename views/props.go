@@ -63,7 +63,8 @@ type IssueProps struct {
 	From, To                  time.Time
 	Tags                      []model.TagShare
 	Activity                  []Activity
-	Refiles                   []RefileRow // the newest first
+	Refiles                   []RefileRow // those that go on
+	MergedFrom                string      // short id of the merged issue that the browser asked for; "" for none
 	RawURL                    string
 }
 

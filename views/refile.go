@@ -1,10 +1,6 @@
 package views
 
-import (
-	"time"
-
-	"kibitz/app/model"
-)
+import "kibitz/app/model"
 
 // RefileRow is a merge, a split, a deletion or an applied rehearsal, with who did it.
 type RefileRow struct {
@@ -107,15 +103,4 @@ func anyBusy(list []RefileRow) bool {
 		}
 	}
 	return false
-}
-
-// took is how long a job took, or has taken so far.
-func took(start, end, now time.Time) string {
-	if start.IsZero() {
-		return ""
-	}
-	if end.IsZero() {
-		end = now
-	}
-	return span(end.Sub(start))
 }

@@ -89,11 +89,6 @@ func rehearsalLine(r model.Rehearsal) string {
 	return full(r.Result.Moved) + " of " + manyEvents(r.Result.Events) + " would move"
 }
 
-// canApply tells whether the result can be put into force.
-func canApply(p RehearsalProps) bool {
-	return p.Rehearsal.State == model.JobDone && p.Rehearsal.Result != nil && p.Rehearsal.RefileID == 0 && !p.Stale
-}
-
 // splitsOf and mergesOf are the changes of a kind.
 func splitsOf(r *model.RehearsalResult) []model.RehearsedChange {
 	if r == nil {

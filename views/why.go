@@ -27,14 +27,19 @@ func treeOf(root *grouping.Component, marked map[*grouping.Component]bool) []bra
 	if root == nil {
 		return nil
 	}
-	left := maxBranches
-	return []branch{branchOf(root, marked, &left)}
+	return []branch{branchOf(root, marked, &room{left: maxBranches})}
 }
 
-func branchOf(c *grouping.Component, marked map[*grouping.Component]bool, left *int) branch {
-	*left--
+// room is how many lines a tree may still have, and whether it has been said that there are more.
+type room struct {
+	left int
+	said bool
+}
+
+func branchOf(c *grouping.Component, marked map[*grouping.Component]bool, left *room) branch {
+	left.left--
 	b := branch{name: componentName(c), values: c.Values, counts: c.Contributes, hit: marked[c], hint: c.Hint, frame: c.ID == "frame"}
-	for i := 0; i < len(c.Children) && *left > 0; {
+	for i := 0; i < len(c.Children) && left.left > 0; {
 		n := alike(c.Children[i:])
 		if n > 1 {
 			b.kids = append(b.kids, folded(c.Children[i:i+n], left))
@@ -43,9 +48,9 @@ func branchOf(c *grouping.Component, marked map[*grouping.Component]bool, left *
 		}
 		i += n
 	}
-	if *left <= 0 {
+	if left.left <= 0 && !left.said {
+		left.said = true
 		b.kids = append(b.kids, branch{name: "…", hint: "the text has the rest"})
-		*left = maxBranches // said once
 	}
 	if b.frame {
 		b.values, b.hit = frameWords(c, b.kids)
@@ -64,8 +69,8 @@ func alike(list []*grouping.Component) int {
 }
 
 // folded is a run of frames that do not count, in one line.
-func folded(list []*grouping.Component, left *int) branch {
-	*left--
+func folded(list []*grouping.Component, left *room) branch {
+	left.left--
 	out := branch{name: plural(int64(len(list)), "frame") + modulesOf(list), hint: list[0].Hint, frame: true}
 	for _, c := range list[:min(len(list), 50)] {
 		words, _ := frameWords(c, nil)
