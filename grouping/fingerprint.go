@@ -90,16 +90,55 @@ func (g *grouper) literal(v string) string {
 	return v
 }
 
-// builtIn is the fingerprint of the known kinds of errors whose text says nothing of their cause.
+// builtIn is the fingerprint of the known kinds of errors of scripts whose text says nothing of their cause: a part of
+// a bundle that could not be loaded, and a page that differs from what the server rendered, by its route.
 func (g *grouper) builtIn() []string {
-	if familyOf(g.ev.Platform) != familyJavaScript || g.main < 0 {
+	if familyOf(g.ev.Platform) != familyJavaScript {
 		return nil
 	}
-	e := &g.ev.Exceptions[g.main]
-	if e.Type == "ChunkLoadError" || strings.HasPrefix(e.Value, "ChunkLoadError") {
-		return []string{"chunkloaderror"}
+	for i := range g.ev.Exceptions {
+		if e := &g.ev.Exceptions[i]; e.Type == "ChunkLoadError" || strings.HasPrefix(e.Value, "ChunkLoadError") {
+			return []string{"chunkloaderror"}
+		}
+	}
+	if route := g.ev.Tags["transaction"]; route != "" && g.isHydration() {
+		return []string{"hydrationerror", route}
 	}
 	return nil
+}
+
+func (g *grouper) isHydration() bool {
+	if isHydrationText(g.ev.Message) || isHydrationText(g.ev.Formatted) {
+		return true
+	}
+	for i := range g.ev.Exceptions {
+		if isHydrationText(g.ev.Exceptions[i].Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// isHydrationText tells what React says when it cannot take over a rendered page, in full or by the number that
+// its minified build gives: https://react.dev/errors explains them.
+func isHydrationText(text string) bool {
+	switch text {
+	case "Hydration failed because the initial UI does not match what was rendered on the server.",
+		"Text content does not match server-rendered HTML.",
+		"There was an error while hydrating.",
+		"There was an error while hydrating this Suspense boundary. Switched to client rendering.",
+		"There was an error while hydrating. Because the error happened outside of a Suspense boundary, the entire root will switch to client rendering.":
+		return true
+	}
+	const decoder = "https://reactjs.org/docs/error-decoder.html?invariant="
+	if i := strings.Index(text, decoder); i >= 0 {
+		number, _, _ := strings.Cut(text[i+len(decoder):], " ")
+		switch number {
+		case "418", "419", "422", "423", "425":
+			return true
+		}
+	}
+	return false
 }
 
 // variable is the value of {{ name }}, "<no-...>" when the event has none.
@@ -128,26 +167,27 @@ func (g *grouper) variable(name string) string {
 
 func (g *grouper) frameVariable(name string) string {
 	f := g.crashFrame()
-	src := &Frame{}
-	function := ""
-	if f != nil {
-		src, function = f.src, f.function
+	if f == nil {
+		f = &frame{src: &Frame{}}
 	}
 	switch name {
 	case "function", "stack.function":
-		return orNo(function, "function")
+		return orNo(f.function, "function")
 	case "path", "stack.abs_path":
-		return orNo(firstText(src.AbsPath, src.Filename), "abs-path")
+		return orNo(f.absPath, "abs-path")
 	case "stack.filename":
-		return orNo(firstText(src.Filename, src.AbsPath), "filename")
+		return orNo(f.filename, "filename")
 	case "module", "stack.module":
-		return orNo(src.Module, "module")
+		return orNo(f.src.Module, "module")
 	case "package", "stack.package":
-		pkg := src.Package
+		pkg := f.src.Package
 		if i := strings.LastIndexAny(pkg, `/\`); i >= 0 {
 			pkg = pkg[i+1:]
 		}
 		return orNo(pkg, "package")
+	}
+	if !g.config.newer(Newstyle2023) {
+		return "{{ " + name + " }}" // it was left as it stood
 	}
 	return "<unrecognized-variable-" + name + ">"
 }
@@ -196,7 +236,19 @@ func (fp fingerprint) splice(c *Component) string {
 	return hashBytes(b)
 }
 
-func customVariant(fp fingerprint) Variant {
+// takePrecedence is the variant of a custom fingerprint, and the others, which count no more.
+func takePrecedence(fp fingerprint, others []Variant) []Variant {
 	root := &Component{ID: "fingerprint", Name: fp.source + " fingerprint", Contributes: true, Values: fp.values}
-	return Variant{Name: "custom-fingerprint", Contributes: true, Hint: fp.source + " fingerprint", Hash: root.hash(), Strategy: "fingerprint", Root: root}
+	name := "custom_" + fp.source + "_fingerprint"
+	if fp.source == "built-in" {
+		name = "built_in_fingerprint"
+	}
+	out := []Variant{{Name: name, Contributes: true, Hint: fp.source + " fingerprint", Hash: root.hash(), Strategy: "fingerprint", Root: root}}
+	for _, v := range others {
+		if v.Name != "fallback" {
+			v.Contributes, v.Hash, v.Hint = false, "", "the "+fp.source+" fingerprint decides"
+			out = append(out, v)
+		}
+	}
+	return out
 }

@@ -1,25 +1,28 @@
 package grouping
 
+// Group is that of the current configuration without rules of a project.
+func Group(ev *Event) Result { return Setup{}.Group(ev) }
+
+// Group is that of the current configuration with the rules of a project.
+func (rules *Rules) Group(ev *Event) Result { return Setup{Rules: rules}.Group(ev) }
+
 // Group finds out which issue an event belongs to, and why. It is pure and never panics: what is missing or
 // malformed counts as absent, and an event with nothing to go by lands in the variant "fallback".
-func Group(ev *Event) Result { return (*Rules)(nil).Group(ev) }
-
-// Group is Group with the rules of a project after the base rules.
-func (rules *Rules) Group(ev *Event) Result {
+func (s Setup) Group(ev *Event) Result {
 	if ev == nil {
 		ev = &Event{}
 	}
-	g := newGrouper(ev, rules)
-	r := Result{Config: Newstyle2026, InApp: g.inApp()}
+	g := newGrouper(ev, s)
+	r := Result{Config: g.config, InApp: g.inApp()}
 	g.title(&r)
 	fp := g.fingerprint()
-	switch {
-	case fp.kind == fingerprintCustom && fp.source != "client", ev.Checksum == "" && fp.kind == fingerprintCustom:
-		r.Variants, r.Strategy = []Variant{customVariant(fp)}, "fingerprint"
-	case ev.Checksum != "":
+	if ev.Checksum != "" {
 		r.Variants, r.Strategy = []Variant{checksumVariant(ev.Checksum)}, "checksum"
-	default:
+	} else {
 		r.Variants, r.Strategy = g.variants(fp)
+	}
+	if fp.kind == fingerprintCustom && ev.Checksum == "" {
+		r.Variants, r.Strategy = takePrecedence(fp, r.Variants), "fingerprint"
 	}
 	g.mainTitle(&r)
 	if g.ruleTitle != "" {
@@ -43,15 +46,20 @@ func (r Result) Hashes() []string {
 type grouper struct {
 	ev     *Event
 	arena  *arena
-	stacks []stack // one for each exception; a nil src when it has none
+	stacks []stack // one for each exception; without frames when it has none
+	other  *stack  // the event's own or its main thread's, once somebody asked for it
 	main   int     // the exception that gives the title; -1 when there is none
-	rules  *Rules  // the project's, may be nil
+	config Config
+	rules  *Rules // the project's, may be nil
 
 	ruleTitle string // given by the fingerprint rule that holds
 }
 
-func newGrouper(ev *Event, rules *Rules) *grouper {
-	g := &grouper{ev: ev, rules: rules, main: len(ev.Exceptions) - 1}
+func newGrouper(ev *Event, s Setup) *grouper {
+	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: len(ev.Exceptions) - 1}
+	if g.config == "" {
+		g.config = Current
+	}
 	frames := 0
 	for i := range ev.Exceptions {
 		if s := ev.Exceptions[i].Stack; s != nil {
@@ -147,7 +155,7 @@ func (c *Component) variant(name, strategy, hint string, fp fingerprint) Variant
 func checksumVariant(sum string) Variant {
 	v := Variant{Name: "checksum", Contributes: true, Strategy: "checksum", Hash: sum}
 	if !isMD5(sum) {
-		v.Hash, v.Hint = hashBytes([]byte(sum)), "the checksum is hashed, for it is not 32 hex digits"
+		v.Name, v.Hash, v.Hint = "hashed_checksum", hashBytes([]byte(sum)), "the checksum is hashed, for it is not 32 hex digits"
 	}
 	return v
 }
