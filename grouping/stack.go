@@ -1,13 +1,16 @@
 package grouping
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // stack is a stack trace made ready: language quirks removed, rules applied.
 type stack struct {
 	frames    []frame
 	maxFrames int  // the frames nearest the crash that count; 0 for all
 	minFrames int  // fewer that count discard the stack
-	invert    bool // the outermost frames are the telling ones
+	invert    bool // the frames nearest the crash come first
 }
 
 // frame is a Frame made ready. Its strings share the event's memory where nothing was changed.
@@ -119,7 +122,10 @@ func (g *grouper) stackPair(s *stack) pair {
 
 func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Component {
 	c := g.arena.node(Component{ID: "stacktrace", Name: "stacktrace", Children: frames})
-	n := limitFrames(frames, s.maxFrames, s.invert)
+	n := limitFrames(frames, s.maxFrames)
+	if s.invert {
+		slices.Reverse(frames)
+	}
 	switch {
 	case n == 0:
 		c.Hint = none
@@ -133,14 +139,9 @@ func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Co
 	return c
 }
 
-// limitFrames keeps the limit frames nearest the crash, or farthest from it, among those that count and tells how
-// many count then.
-func limitFrames(frames []*Component, limit int, invert bool) (n int) {
-	for k := range frames {
-		i := len(frames) - 1 - k
-		if invert {
-			i = k
-		}
+// limitFrames keeps the limit frames nearest the crash among those that count and tells how many count then.
+func limitFrames(frames []*Component, limit int) (n int) {
+	for i := len(frames) - 1; i >= 0; i-- {
 		if !frames[i].Contributes {
 			continue
 		}
