@@ -84,7 +84,7 @@ func (g *grouper) fill(fp fingerprint) fingerprint {
 // literal is a value as the client wrote it. Clients copy messages into fingerprints, numbers and all; such a
 // one is replaced by the message's own placeholders.
 func (g *grouper) literal(v string) string {
-	if v == g.ev.Message || v == g.ev.Formatted || g.main >= 0 && v == g.ev.Exceptions[g.main].Value {
+	if v == g.ev.Message || v == g.ev.Formatted || v == g.lastException().Value {
 		v, _ = normaliseMessage(v)
 	}
 	return v
@@ -157,9 +157,9 @@ func (g *grouper) variable(name string) string {
 	case "logger":
 		return orNo(g.ev.Logger, "logger")
 	case "type", "error.type":
-		return orNo(g.mainException().Type, "type")
+		return orNo(g.lastException().Type, "type")
 	case "value", "error.value":
-		text, _ := normaliseMessage(g.mainException().Value)
+		text, _ := normaliseMessage(g.lastException().Value)
 		return orNo(text, "value")
 	}
 	return g.frameVariable(name)
@@ -194,9 +194,18 @@ func (g *grouper) frameVariable(name string) string {
 
 // text is the event's message, or what its main exception says.
 func (g *grouper) text() string {
-	return firstText(g.ev.Formatted, g.ev.Message, g.mainException().Value)
+	return firstText(g.ev.Formatted, g.ev.Message, g.lastException().Value)
 }
 
+// lastException is the outermost one; an empty one when there is none.
+func (g *grouper) lastException() *Exception {
+	if n := len(g.ev.Exceptions); n > 0 {
+		return &g.ev.Exceptions[n-1]
+	}
+	return &Exception{}
+}
+
+// mainException is the one that gives the title.
 func (g *grouper) mainException() *Exception {
 	if g.main < 0 {
 		return &Exception{}

@@ -8,11 +8,17 @@ func (rules *Rules) Group(ev *Event) Result { return Setup{Rules: rules}.Group(e
 
 // Group finds out which issue an event belongs to, and why. It is pure and never panics: what is missing or
 // malformed counts as absent, and an event with nothing to go by lands in the variant "fallback".
-func (s Setup) Group(ev *Event) Result {
+func (s Setup) Group(ev *Event) Result { return s.group(ev, false) }
+
+// Explain is Group that also tells what the strategies would have found that did not decide. Its hashes are the same.
+func (s Setup) Explain(ev *Event) Result { return s.group(ev, true) }
+
+func (s Setup) group(ev *Event, explain bool) Result {
 	if ev == nil {
 		ev = &Event{}
 	}
-	g := newGrouper(ev, s)
+	g := newGrouper(splitTypes(ev), s)
+	g.explain = explain
 	r := Result{Config: g.config, InApp: g.inApp()}
 	g.title(&r)
 	fp := g.fingerprint()
@@ -53,10 +59,11 @@ type grouper struct {
 	rules  *Rules // the project's, may be nil
 
 	ruleTitle string // given by the fingerprint rule that holds
+	explain   bool   // go on when a strategy has decided
 }
 
 func newGrouper(ev *Event, s Setup) *grouper {
-	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: len(ev.Exceptions) - 1}
+	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions)}
 	if g.config == "" {
 		g.config = Current
 	}
@@ -93,17 +100,41 @@ func (g *grouper) inApp() [][]bool {
 
 // variants tries the strategies in order; the first that finds something decides.
 func (g *grouper) variants(fp fingerprint) ([]Variant, string) {
-	for _, s := range strategies {
+	var passed []Variant // looked at, and found to say nothing
+	for n, s := range strategies {
 		p := s.run(g)
 		if p.app == nil && p.system == nil {
 			continue
 		}
 		vs := p.variants(s, fp)
-		if len(vs) > 0 && vs[0].Contributes {
-			return vs, s.name
+		if vs[0].Contributes {
+			return append(vs, g.others(n, s.name, passed)...), s.name
+		}
+		passed = append(passed, vs...)
+	}
+	return append(fallback(), passed...), "fallback"
+}
+
+// others are the variants of the strategies that did not decide, when somebody wants to know.
+func (g *grouper) others(decided int, name string, passed []Variant) []Variant {
+	if !g.explain {
+		return nil
+	}
+	for _, s := range strategies[decided+1:] {
+		p := s.run(g)
+		if p.app == nil && p.system == nil {
+			continue
+		}
+		for _, v := range p.variants(s, fingerprint{}) {
+			v.Contributes, v.Hash, v.Hint = false, "", "the "+name+" decides"
+			passed = append(passed, v)
 		}
 	}
-	return []Variant{{Name: "fallback", Contributes: true, Hint: "nothing in the event says what it is about", Hash: hashBytes(nil), Strategy: "fallback"}}, "fallback"
+	return passed
+}
+
+func fallback() []Variant {
+	return []Variant{{Name: "fallback", Contributes: true, Hint: "nothing in the event says what it is about", Hash: hashBytes(nil), Strategy: "fallback"}}
 }
 
 // pair is what a strategy found, looked at in two ways. A strategy without stack traces fills app only.

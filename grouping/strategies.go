@@ -198,7 +198,7 @@ func normaliseMessage(text string) (value, hint string) {
 
 // firstLines is the first two non-empty lines, with "..." after them when anything was left out.
 func firstLines(text string) string {
-	if strings.IndexAny(text, lineEnds) < 0 {
+	if !strings.ContainsAny(text, lineEnds) {
 		return text
 	}
 	var b strings.Builder

@@ -33,7 +33,7 @@ func (g *grouper) title(r *Result) {
 
 // mainTitle does it again when grouping has found another exception to be the main one.
 func (g *grouper) mainTitle(r *Result) {
-	if g.main != len(g.ev.Exceptions)-1 {
+	if g.main != mainIndex(g.ev.Exceptions) {
 		g.title(r)
 	}
 }
