@@ -31,7 +31,8 @@ family:javascript path:http*://unpkg.com/** -app
 family:javascript path:http*://cdnjs.cloudflare.com/** -app
 family:javascript path:http*://cdn.jsdelivr.net/** -app
 family:javascript path:http*://esm.run/** -app
-family:javascript path:node:** -app
+family:javascript path:node:* -app
+family:javascript path:node:*/** -app
 family:javascript path:internal/** -app
 family:javascript path:webpack:///webpack/** -app
 
@@ -144,7 +145,7 @@ family:native function:rust_begin_unwind -app -group
 family:native function:boost::* -app
 family:native function:__cxa_* -app
 family:native function:std::__1::* -group
-family:native function:start package:**libdyld* -app v-group -group
+family:native function:start package:**/libdyld* -app v-group -group
 family:native function:main v-app
 family:native function:start_thread -app v-group -group
 family:native function:_pthread_start -app v-group -group
@@ -158,7 +159,7 @@ family:native function:UIApplicationMain -app -group v-group
 family:native function:GSEventRunModal -app -group
 
 # Native runtimes: event loops of Apple's systems.
-family:native function:"-[NSApplication(NSEvent) _nextEvent*" -app -group
+family:native function:"-\[NSApplication(NSEvent) _nextEvent*" -app -group
 family:native function:_DPSNextEvent -app -group
 family:native function:_BlockUntilNextEventMatching* -app -group
 family:native function:ReceiveNextEventCommon* -app -group
@@ -184,8 +185,8 @@ family:native function:gpusKillClient* -app -group ^-group
 family:native function:CContext::LUCBeginLayerDestruction -group
 family:native function:NDXGI::CDevice::DestroyDriverInstance -group
 family:native function:OpenAdapter1* -group
-family:native function:"-[_NSOpenGLViewBackingLayer *" -group
-family:native function:"-[NSOpenGLContext flushBuffer]" -group
+family:native function:"-\[_NSOpenGLViewBackingLayer *" -group
+family:native function:"-\[NSOpenGLContext flushBuffer\]" -group
 family:native package:**/glengine.bundle/** -group
 family:native package:/system/library/extensions/*driver.bundle/** -group
 `
