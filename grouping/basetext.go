@@ -29,7 +29,8 @@ family:javascript path:**/unpkg.com/** -app
 family:javascript path:**/cdnjs.cloudflare.com/** -app
 family:javascript path:**/cdn.jsdelivr.net/** -app
 family:javascript path:**/esm.run/** -app
-family:javascript path:node:** -app
+family:javascript path:node:* -app
+family:javascript path:node:*/** -app
 family:javascript path:internal/** -app
 family:javascript path:webpack:///webpack/** -app
 
@@ -111,20 +112,8 @@ module:sun.* -app
 
 # A program that does not answer: what it does at the moment is chance. The outermost frame that is not the system's
 # tells one from another.
-error.mechanism:ANR module:android.* -group
-error.mechanism:ANR module:com.android.* -group
-error.mechanism:ANR module:dalvik.* -group
-error.mechanism:ANR module:java.* -group
-[module:android.*] | error.mechanism:ANR !module:android.* !module:com.android.* !module:dalvik.* !module:java.* ^-group
-[module:com.android.*] | error.mechanism:ANR !module:android.* !module:com.android.* !module:dalvik.* !module:java.* ^-group
-[module:java.*] | error.mechanism:ANR !module:android.* !module:com.android.* !module:dalvik.* !module:java.* ^-group
-error.mechanism:AppExitInfo module:android.* -group
-error.mechanism:AppExitInfo module:com.android.* -group
-error.mechanism:AppExitInfo module:dalvik.* -group
-error.mechanism:AppExitInfo module:java.* -group
-[module:android.*] | error.mechanism:AppExitInfo !module:android.* !module:com.android.* !module:dalvik.* !module:java.* ^-group
-[module:com.android.*] | error.mechanism:AppExitInfo !module:android.* !module:com.android.* !module:dalvik.* !module:java.* ^-group
-[module:java.*] | error.mechanism:AppExitInfo !module:android.* !module:com.android.* !module:dalvik.* !module:java.* ^-group
+error.mechanism:{ANR,AppExitInfo} module:{android,com.android,dalvik,java}.* -group
+[module:{android,com.android,java}.*] | error.mechanism:{ANR,AppExitInfo} !module:{android,com.android,dalvik,java}.* ^-group
 `
 
 // baseNative are the runtimes of compiled languages and of Linux.
@@ -208,7 +197,7 @@ family:native package:**/sentryprivate.framework/** -app -group
 family:native package:**/kscrash.framework/** -app -group
 
 # Where threads and programs begin.
-family:native function:start package:**libdyld* -app v-group -group
+family:native function:start package:**/libdyld* -app v-group -group
 family:native function:start package:**/dyld -app v-group -group
 family:native function:_pthread_start -app v-group -group
 family:native function:_pthread_body -app v-group -group
@@ -220,7 +209,7 @@ family:native function:NSApplicationMain -app -group v-group
 family:native function:GSEventRunModal -app -group
 
 # Loops that wait for events, and queues.
-family:native function:"-[NSApplication(NSEvent) _nextEvent*" -app -group
+family:native function:"-\[NSApplication(NSEvent) _nextEvent*" -app -group
 family:native function:_DPSNextEvent -app -group
 family:native function:_BlockUntilNextEventMatching* -app -group
 family:native function:ReceiveNextEventCommon* -app -group
@@ -238,9 +227,9 @@ family:native function:_dispatch_* -app -group
 family:native function:_NSRaiseError -app ^-app -group ^-group
 family:native function:objc_exception_throw -app ^-app ^-group
 family:native function:objc_exception_rethrow -app ^-app -group ^-group
-family:native function:"-[NSException raise]" -app ^-app -group ^-group
-family:native function:"+[NSException raise:*" -app ^-app -group ^-group
-family:native function:"+[NSException exceptionWithName:*" -app ^-app -group ^-group
+family:native function:"-\[NSException raise\]" -app ^-app -group ^-group
+family:native function:"+\[NSException raise:*" -app ^-app -group ^-group
+family:native function:"+\[NSException exceptionWithName:*" -app ^-app -group ^-group
 family:native function:_objc_fatal* -app ^-app -group ^-group
 family:native function:_CFThrowFormattedException -app ^-app -group ^-group
 family:native function:swift_unexpectedError -app ^-app -group ^-group
@@ -250,8 +239,8 @@ family:native function:_swift_stdlib_reportFatalError* -app ^-app -group ^-group
 # Graphics: drivers differ from machine to machine, and what they do after the work was handed over is theirs.
 family:native function:gpusKillClient* -app -group ^-group
 family:native function:gpusGenerateCrashLog* -app -group ^-group
-family:native function:"-[_NSOpenGLViewBackingLayer *" -group
-family:native function:"-[NSOpenGLContext flushBuffer]" -group
+family:native function:"-\[_NSOpenGLViewBackingLayer *" -group
+family:native function:"-\[NSOpenGLContext flushBuffer\]" -group
 family:native package:**/glengine.bundle/** -app -group
 family:native package:/system/library/extensions/*driver.bundle/** -app -group
 family:native package:/system/library/extensions/*driver*.bundle/** -app -group

@@ -153,3 +153,11 @@ func TestExplainOthers(t *testing.T) {
 		t.Errorf("the message is %+v", last)
 	}
 }
+
+// TestBaseRules holds that every base rule can be read and may match.
+func TestBaseRules(t *testing.T) {
+	t.Parallel()
+	if _, found := CheckRules(baseText, ""); len(found) > 0 {
+		t.Errorf("%v", found)
+	}
+}
