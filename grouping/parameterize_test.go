@@ -62,13 +62,3 @@ func FuzzParameterize(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkParameterize(b *testing.B) {
-	text := "worker 17 lost its connection to db-3.prod.site.com:5432 (10.1.2.3) after 30.5s at 2031-11-30T23:59:59Z: " +
-		"request 3f2b8c1e-0d4a-4f6b-9a51-77c0e6d1b2a3 of ann@site.com was given up, see https://status.site.com/i/4711 for what happened next"
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		Parameterize(text)
-	}
-}
