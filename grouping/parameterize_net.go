@@ -159,7 +159,7 @@ const tooMany = 9
 func (s *scanner) ipv6Groups(i int) (at, groups, gaps int) {
 	for at = i; groups < tooMany; {
 		end := s.ipv6Group(at)
-		if s.at(end) == '.' && end > at && at > i {
+		if s.at(end) == '.' && end > at && at > i && groups <= 6-gaps {
 			if end4 := s.ipv4(at); end4 > 0 {
 				return end4, groups + 2, gaps
 			}
