@@ -137,8 +137,10 @@ func (s *scanner) quoted(i int, quote byte) (int, string) {
 		return 0, ""
 	}
 	n := strings.IndexByte(s.text[i+1:], quote)
-	if n <= 0 {
+	if n < 0 {
 		s.steps += len(s.text) - i
+	}
+	if n <= 0 {
 		return 0, ""
 	}
 	return i + n + 2, "<quoted_str>"

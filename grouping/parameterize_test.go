@@ -63,7 +63,7 @@ func stepsOf(text string) int {
 func TestParameterizeLinear(t *testing.T) {
 	t.Parallel()
 	values, joints := pieces()
-	units := append(values, "a@", "a-", "a.", "a.b-", "=\"", "='", "=\"a='", "datetime.datetime(", "Mon   ", "Mon Jan 1 ", "a.com.", "1.", "::", "1:", "GMT-0800 (",
+	units := append(values, "a@", "a-", "a.", "a.b-", "=\"", "='", "=\"\"", "=\"a='", "datetime.datetime(", "Mon   ", "Mon Jan 1 ", "a.com.", "1.", "::", "1:", "GMT-0800 (",
 		strings.Repeat("a-", 30)+" ", strings.Repeat("a-", 40)+".", "1-", "00-", "tx", "Jan 02 2006 14:04:05 GMT+0800 (", "é", "2006-01-02 15:04:05.1")
 	for _, u := range append(units, joints[2:]...) {
 		for _, by := range []string{"", " ", "-", ":"} {
