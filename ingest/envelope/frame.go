@@ -130,7 +130,7 @@ func (r *parser) frameData(data *fastjson.Value, out *Frame) {
 	}
 	out.SourceMapped = data.Exists("sourcemap")
 	if out.ClientInApp = r.boolean(data.Get("client_in_app")); out.ClientInApp == nil {
-		out.ClientInApp = r.boolean(data.Get("orig_in_app"))
+		r.clientInApp(out, data.Get("orig_in_app"))
 	}
 }
 
@@ -151,4 +151,16 @@ func lines(v *fastjson.Value) []string {
 		}
 	}
 	return out
+}
+
+// clientInApp takes what a client said before another tracker's rules changed it: a boolean, or -1 for nothing, 0 or 1.
+func (r *parser) clientInApp(f *Frame, v *fastjson.Value) {
+	if f.ClientInApp = r.boolean(v); f.ClientInApp != nil || v == nil || v.Type() != fastjson.TypeNumber {
+		return
+	}
+	n := v.GetInt()
+	f.InApp = nil
+	if said := n == 1; n >= 0 {
+		f.ClientInApp = &said
+	}
 }
