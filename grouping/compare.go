@@ -125,15 +125,15 @@ func counting(list []*Component) (out []*Component) {
 // sameSentence says what two events of one hash have in common.
 func sameSentence(c Comparison, a, b *Variant) string {
 	var why string
-	switch {
-	case c.A.Name == "custom-fingerprint":
+	switch c.A.Strategy {
+	case "fingerprint":
 		why = "their fingerprint is the same: " + quoted(c.A.Root)
-	case c.A.Name == "checksum":
+	case "checksum":
 		why = "they were sent with the same checksum"
-	case c.A.Name == "fallback":
+	case "fallback":
 		why = "neither holds anything to tell it by"
 	default:
-		why = "the same " + Parts(c.A.Root) + " count" + " (variant " + c.A.Name + ")"
+		why = "the same " + Parts(c.A.Root) + " count (variant " + c.A.Name + ")"
 	}
 	if c.A.Hash != a.Hash || c.B.Hash != b.Hash {
 		why += ", though the hashes that are tried first differ"
@@ -150,6 +150,8 @@ func apartSentence(a, b Result, c Comparison) string {
 		return fmt.Sprintf("Apart: A is grouped by its %s, B by its %s.", noun(c.A.Strategy), noun(c.B.Strategy))
 	case c.A.Name != c.B.Name:
 		return fmt.Sprintf("Apart: the variant %s counts in A, and %s in B.", c.A.Name, c.B.Name)
+	case len(c.Differs) == 0 && (hybrid(c.A) || hybrid(c.B)):
+		return "Apart: the same parts count, but their fingerprints add something different."
 	case len(c.Differs) == 0:
 		return "Apart: the same parts count, in another order or number."
 	}
@@ -160,6 +162,9 @@ func apartSentence(a, b Result, c Comparison) string {
 	}
 	return text + "."
 }
+
+// hybrid tells whether a fingerprint adds to what a variant found: what it adds stands in the hash alone.
+func hybrid(v *Variant) bool { return v.Root != nil && v.Hash != v.Root.hash() }
 
 // telling is the difference that says most: what was thrown, else what is nearest the crash.
 func telling(list []Difference) Difference {

@@ -35,8 +35,11 @@ func TestCompare(t *testing.T) {
 			"Together: their fingerprint is the same: “x, y”.", ""},
 		"other fingerprints": {&Event{Message: "a", Fingerprint: []string{"x"}}, &Event{Message: "a", Fingerprint: []string{"z"}},
 			"Apart: the fingerprint is “x” in A and “z” in B.", "x|z"},
-		"checksums": {&Event{Checksum: "c"}, &Event{Checksum: "c"}, "Together: they were sent with the same checksum.", ""},
-		"nothing":   {&Event{}, &Event{}, "Together: neither holds anything to tell it by.", ""},
+		"hybrid fingerprints": {&Event{Message: "a", Fingerprint: []string{"{{ default }}", "x"}}, &Event{Message: "a", Fingerprint: []string{"{{ default }}", "y"}},
+			"Apart: the same parts count, but their fingerprints add something different.", ""},
+		"a fingerprint against none": {&Event{Message: "a", Fingerprint: []string{"x"}}, &Event{Message: "a"}, "Apart: A is grouped by its fingerprint, B by its message.", ""},
+		"checksums":                  {&Event{Checksum: "c"}, &Event{Checksum: "c"}, "Together: they were sent with the same checksum.", ""},
+		"nothing":                    {&Event{}, &Event{}, "Together: neither holds anything to tell it by.", ""},
 	} {
 		c := Compare(Group(tc.a), Group(tc.b))
 		if c.Sentence != tc.sentence {

@@ -123,8 +123,8 @@ func whySentence(r grouping.Result) string {
 	if v == nil {
 		return ""
 	}
-	switch v.Name {
-	case "custom-fingerprint":
+	switch v.Strategy {
+	case "fingerprint":
 		return "Grouped by a fingerprint: events with the same one are one issue, whatever else they hold."
 	case "checksum":
 		return "Grouped by the checksum that it was sent with."
@@ -206,4 +206,9 @@ func branchWord(b branch) string {
 		word = "differs, " + word
 	}
 	return word
+}
+
+// variantName is the name of a variant as people write it.
+func variantName(name string) string {
+	return strings.NewReplacer("_", " ", "-", " ").Replace(name)
 }
