@@ -20,18 +20,19 @@ import (
 
 // Program is the database half of Kibitz, wired: what every command that touches data needs.
 type Program struct {
-	config    *config.Config
-	log       *slog.Logger
-	base      string
-	pg        *pglocal.Server // nil when every partition has a server of its own
-	DB        *db.DB
-	Store     *store.Store
-	IDs       *model.IDs
-	Accounts  *accounts.Accounts
-	Projects  *issues.Projects
-	Groupings *issues.Groupings
-	Issues    *issues.Issues
-	Hub       *issues.Hub
+	config     *config.Config
+	log        *slog.Logger
+	base       string
+	pg         *pglocal.Server // nil when every partition has a server of its own
+	DB         *db.DB
+	Store      *store.Store
+	IDs        *model.IDs
+	Accounts   *accounts.Accounts
+	Projects   *issues.Projects
+	Groupings  *issues.Groupings
+	Rehearsals *issues.Rehearsals
+	Issues     *issues.Issues
+	Hub        *issues.Hub
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
@@ -46,6 +47,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Accounts = accounts.New(p.Store, p.IDs, c.log)
 	p.Projects = issues.NewProjects(p.Store, c.log)
 	p.Groupings = issues.NewGroupings(p.Store, c.log)
+	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.IDs, c.log)
 	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
 	return p, nil
 }

@@ -233,10 +233,13 @@ func levelOf(ev *envelope.Event) string {
 	return string(model.Errors)
 }
 
-func rawHashes(r grouping.Result) [][16]byte {
-	var out [][16]byte
-	for _, text := range r.Hashes() {
-		if h, err := parseHash(text); err == nil {
+func rawHashes(r grouping.Result) [][16]byte { return appendHashes(nil, r) }
+
+// appendHashes appends the hashes of the variants that contribute, in the order in which an issue is looked for.
+func appendHashes(out [][16]byte, r grouping.Result) [][16]byte {
+	for i := range r.Variants {
+		v := &r.Variants[i]
+		if h, err := parseHash(v.Hash); v.Contributes && err == nil {
 			out = append(out, h)
 		}
 	}

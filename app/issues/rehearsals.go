@@ -1,0 +1,196 @@
+package issues
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kibitz/app/errs"
+	"kibitz/app/model"
+	"kibitz/app/store"
+)
+
+const (
+	// maxOpenRehearsals of one project wait or run at once; they run one after the other anyway.
+	maxOpenRehearsals = 5
+	// rehearsalPoll is how often a process looks for rehearsals that another one queued or left behind.
+	rehearsalPoll = 2 * time.Second
+	// rehearsalTell is how often progress is noted: twice a second, as a page that shows it asks.
+	rehearsalTell = 500 * time.Millisecond
+)
+
+// Rehearsals tries groupings on events of the past.
+type Rehearsals struct {
+	store     *store.Store
+	groupings *Groupings
+	ids       *model.IDs
+	log       *slog.Logger
+	limits    simulationLimits
+	wake      chan struct{}
+}
+
+// NewRehearsals makes the use case; Run works.
+func NewRehearsals(s *store.Store, g *Groupings, ids *model.IDs, log *slog.Logger) *Rehearsals {
+	return &Rehearsals{store: s, groupings: g, ids: ids, log: log, limits: defaultSimulationLimits(), wake: make(chan struct{}, 1)}
+}
+
+// Start queues a rehearsal of a draft on the events that were received since a moment, until now.
+func (r *Rehearsals) Start(ctx context.Context, project, account int64, draft model.Grouping, since time.Time) (model.Rehearsal, error) {
+	now := time.Now().UTC()
+	if err := r.groupings.Check(draft); err != nil {
+		return model.Rehearsal{}, err
+	}
+	if !since.Before(now) {
+		return model.Rehearsal{}, errs.New(errs.Unprocessable, "The window of a rehearsal begins in the past.")
+	}
+	id := r.ids.Next()
+	err := r.store.AddRehearsal(ctx, model.Rehearsal{ID: id, ProjectID: project, Config: draft.Config, StackRules: draft.StackRules,
+		FingerprintRules: draft.FingerprintRules, Since: since, Until: now, AccountID: account}, maxOpenRehearsals)
+	if err != nil {
+		return model.Rehearsal{}, err
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return r.store.Rehearsal(ctx, id)
+}
+
+// Get is one rehearsal, with its result once it is done.
+func (r *Rehearsals) Get(ctx context.Context, id int64) (model.Rehearsal, error) {
+	return r.store.Rehearsal(ctx, id)
+}
+
+// List are the rehearsals of a project without their results, the newest first.
+func (r *Rehearsals) List(ctx context.Context, project int64, limit int) ([]model.Rehearsal, error) {
+	return r.store.RehearsalList(ctx, project, limit)
+}
+
+// Cancel ends a rehearsal that waits or runs; the one who runs it notices within half a second.
+func (r *Rehearsals) Cancel(ctx context.Context, id int64) error {
+	ended, err := r.store.CancelRehearsal(ctx, id)
+	if err == nil && !ended {
+		err = errs.New(errs.Conflict, "That rehearsal has ended already.")
+	}
+	return err
+}
+
+// Run works through the rehearsals that wait, one at a time, until ctx ends. One that was under way when its process died
+// starts again from its beginning: it has changed nothing.
+func (r *Rehearsals) Run(ctx context.Context) {
+	tick := time.NewTicker(rehearsalPoll)
+	defer tick.Stop()
+	for {
+		if worked := r.next(ctx); worked && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// next runs one rehearsal, if one waits.
+func (r *Rehearsals) next(ctx context.Context) (worked bool) {
+	job, lock, err := r.store.ClaimRehearsal(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.log.Warn("cannot look for rehearsals", "err", err)
+	}
+	if err != nil || lock == nil {
+		return false
+	}
+	defer lock.Release(ctx)
+	result, err := r.rehearse(ctx, job, lock.Held)
+	switch {
+	case ctx.Err() != nil, errors.Is(err, errNotWanted):
+		return ctx.Err() == nil
+	case err != nil && errs.Of(err) == errs.Internal && lock.Held(ctx) != nil, errs.Of(err) == errs.Unavailable:
+		r.log.Warn("a rehearsal lost the database and will begin again", "rehearsal", job.ID, "err", err)
+		return false
+	}
+	return r.end(ctx, job.ID, result, err)
+}
+
+// end stores what came of a rehearsal.
+func (r *Rehearsals) end(ctx context.Context, id int64, result *model.RehearsalResult, failure error) bool {
+	text := ""
+	if failure != nil {
+		r.log.Warn("a rehearsal failed", "rehearsal", id, "err", failure)
+		result, text = nil, errs.Message(failure)
+	}
+	if err := r.store.EndRehearsal(ctx, id, result, text); err != nil {
+		r.log.Error("cannot store the result of a rehearsal", "rehearsal", id, "err", err)
+		return false
+	}
+	return true
+}
+
+// errNotWanted ends the work on a rehearsal that somebody cancelled.
+var errNotWanted = errors.New("the rehearsal was cancelled")
+
+func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal, held func(context.Context) error) (*model.RehearsalResult, error) {
+	setup, err := setupOf(model.Grouping{Config: job.Config, StackRules: job.StackRules, FingerprintRules: job.FingerprintRules})
+	if err != nil {
+		return nil, err
+	}
+	span := store.SpanOf(job.ProjectID, job.Since, job.Until)
+	total, err := r.store.CountEvents(ctx, span)
+	if err != nil {
+		return nil, err
+	}
+	sim := newSimulation(r.limits)
+	err = r.telling(ctx, job.ID, total, held, func(ctx context.Context, done *atomic.Int64) error {
+		return regroupEvents(ctx, r.store, span, setup, func(c *regroupChunk) error {
+			done.Add(int64(len(c.events)))
+			return sim.add(c)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.describe(ctx, job.ProjectID, setup, sim)
+}
+
+// telling runs work, notes how far it has come, and ends it when it is not wanted any more or the lock is lost.
+func (r *Rehearsals) telling(ctx context.Context, id, total int64, held func(context.Context) error, work func(context.Context, *atomic.Int64) error) error {
+	var done atomic.Int64
+	g, working := errgroup.WithContext(ctx)
+	over := make(chan struct{})
+	g.Go(func() error {
+		defer close(over)
+		return work(working, &done)
+	})
+	g.Go(func() error {
+		tick := time.NewTicker(rehearsalTell)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return r.tell(ctx, id, done.Load(), total, held)
+			case <-tick.C:
+				if err := r.tell(working, id, done.Load(), total, held); err != nil {
+					return err
+				}
+			}
+		}
+	})
+	return g.Wait()
+}
+
+func (r *Rehearsals) tell(ctx context.Context, id, done, total int64, held func(context.Context) error) error {
+	if err := held(ctx); err != nil {
+		return err
+	}
+	goOn, err := r.store.TellRehearsal(ctx, id, done, total)
+	if err == nil && !goOn {
+		err = errNotWanted
+	}
+	return err
+}
