@@ -82,7 +82,7 @@ func rehearsalLine(r model.Rehearsal) string {
 	switch {
 	case r.Result == nil:
 		return map[model.JobState]string{model.JobQueued: "Waits for its turn", model.JobRunning: full(r.Done) + " of about " + manyEvents(max(r.Total, r.Done)),
-			model.JobFailed: "Stopped", model.JobCancelled: "Cancelled"}[r.State]
+			model.JobFailed: "Stopped", model.JobCancelled: "Cancelled", model.JobDone: manyEvents(r.Done) + " looked at"}[r.State]
 	case r.Result.Moved == 0:
 		return "Nothing would move"
 	}
