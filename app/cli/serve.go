@@ -121,7 +121,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies})
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
-		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
+		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: countQueries})
 	if err != nil {
 		return err
@@ -136,6 +136,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("project keys", func() { s.Projects.Run(background) })
 	go s.guarded("groupings", func() { s.Groupings.Run(background) })
 	go s.guarded("rehearsals", func() { s.Rehearsals.Run(db.With(background, db.Jobs)) })
+	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
 	go func() { s.failed <- s.web.Serve(s.listener) }()

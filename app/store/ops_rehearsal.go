@@ -15,9 +15,6 @@ import (
 	"kibitz/app/model"
 )
 
-// rehearsalLock is the class of the locks that those who run rehearsals hold.
-const rehearsalLock = 715190224
-
 const rehearsalColumns = `id, project_id, version, config, stack_rules, fingerprint_rules, since, until, state, done, total, error,
 	account_id, created_at, coalesce(started_at, 'epoch'), coalesce(finished_at, 'epoch'), refile_id`
 
