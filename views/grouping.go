@@ -144,10 +144,14 @@ func findingLine(p GroupingProps, e grouping.RuleError) (before, at string) {
 	return string(line[from:cut]), string(line[cut:min(len(line), cut+120)])
 }
 
+// maxGutter bounds the numbers beside an editor: 2,000 rules, and four lines of comment to each.
+const maxGutter = 10_000
+
 // gutter is the numbers beside an editor, with some to grow into.
 func gutter(text string) string {
 	var b strings.Builder
-	for n := 1; n <= len(textLines(text))+40; n++ {
+	last := min(strings.Count(text, "\n")+40, maxGutter)
+	for n := 1; n <= last; n++ {
 		b.WriteString(strconv.Itoa(n) + "\n")
 	}
 	return b.String()

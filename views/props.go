@@ -72,6 +72,7 @@ type IssueProps struct {
 type Activity struct {
 	At                         time.Time
 	Who, Action, Before, After string
+	Issues                     []string // short ids of those at the other end of a merge or split
 }
 
 // WelcomeNewProps is the form of a new project.

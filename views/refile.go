@@ -16,7 +16,7 @@ func busy(s model.JobState) bool {
 
 // undoable tells whether a refiling can still be taken back.
 func undoable(r model.Refile) bool {
-	return r.State == model.JobDone || r.State == model.JobRunning || r.State == model.JobQueued || r.State == model.JobFailed
+	return r.PurgedAt.IsZero() && (r.State == model.JobDone || r.State == model.JobRunning || r.State == model.JobQueued || r.State == model.JobFailed)
 }
 
 // refileWords says what a refiling is, as a sentence part: "merged 3 issues".

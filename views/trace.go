@@ -280,6 +280,23 @@ func deciding(r grouping.Result) *grouping.Variant {
 
 // activityText says what was done in words.
 func activityText(a Activity) string {
+	switch a.Action {
+	case "merged":
+		return "merged others into it:"
+	case "merged_into":
+		return "merged it into"
+	case "split_off":
+		return "split hashes off, to"
+	case "split_from":
+		return "split it off"
+	case "deleted":
+		if a.After == "discard" {
+			return "deleted it and discards what comes later"
+		}
+		return "deleted it"
+	case "undid":
+		return "undid a " + strings.NewReplacer("regroup", "regrouping", "delete", "deletion").Replace(a.After)
+	}
 	switch a.After {
 	case "resolved":
 		return "resolved it"

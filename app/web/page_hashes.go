@@ -137,11 +137,12 @@ func (s *Server) postUndo(c *fiber.Ctx) error {
 	if err != nil {
 		return errs.New(errs.NotFound, "There is nothing to undo here.")
 	}
+	back := localPath(form.Get("return"), "/issues")
 	if _, err := s.refiles.Undo(c.UserContext(), id, s.session(c).Account.ID); err != nil {
-		return err
+		return s.refused(c, err, back)
 	}
 	s.setToast(c, toast{Text: "Undone. Events go back in the background."})
-	return c.Redirect(localPath(form.Get("return"), "/issues"), fiber.StatusSeeOther)
+	return c.Redirect(back, fiber.StatusSeeOther)
 }
 
 // taker follows an issue to the one that took it in. Merges of merges make chains, which end soon: each link was made

@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -48,7 +50,7 @@ func (s *Server) getIssue(c *fiber.Ctx) error {
 	short := issues.ShortID(project.Slug, issue.Number)
 	props := views.IssueProps{Issue: issue, Project: project, ShortID: short, Row: d.Row, Event: d.Event, InApp: d.Grouping.InApp,
 		Grouping: d.Grouping, Prev: d.Place.Prev, Next: d.Place.Next, First: d.Place.First, Latest: d.Place.Latest,
-		Nth: d.Place.Nth, Total: issue.Events, Buckets: d.Stats, From: from, To: to, Tags: d.Tags, Activity: s.activity(c, d)}
+		Nth: d.Place.Nth, Total: issue.Events, Buckets: d.Stats, From: from, To: to, Tags: d.Tags, Activity: s.activity(c, project, d)}
 	refiles, err := s.refiles.ForIssue(c.UserContext(), issue.ID, shownRefiles)
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func busyOnly(list []model.Refile) (out []model.Refile) {
 
 // activity names the people of an issue's history: the accounts stand in another partition, so they are put
 // together here.
-func (s *Server) activity(c *fiber.Ctx, d issues.Detail) []views.Activity {
+func (s *Server) activity(c *fiber.Ctx, project model.Project, d issues.Detail) []views.Activity {
 	var ids []int64
 	for _, a := range d.Activity {
 		ids = append(ids, a.AccountID)
@@ -94,7 +96,21 @@ func (s *Server) activity(c *fiber.Ctx, d issues.Detail) []views.Activity {
 	names := s.accounts.Names(c.UserContext(), ids)
 	var out []views.Activity
 	for _, a := range d.Activity {
-		out = append(out, views.Activity{At: a.At, Who: names[a.AccountID], Action: a.Action, Before: a.Before, After: a.After})
+		out = append(out, views.Activity{At: a.At, Who: names[a.AccountID], Action: a.Action, Before: a.Before, After: a.After,
+			Issues: shortIDs(project, a.Action, a.After)})
+	}
+	return out
+}
+
+// shortIDs are the issues at the other end of a merge or a split, which the history has by their numbers.
+func shortIDs(project model.Project, action, numbers string) (out []string) {
+	switch action {
+	case "merged", "merged_into", "split_off", "split_from":
+		for _, text := range strings.Split(numbers, ",") {
+			if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
+				out = append(out, issues.ShortID(project.Slug, n))
+			}
+		}
 	}
 	return out
 }

@@ -142,11 +142,11 @@ func (s *Server) postIssues(c *fiber.Ctx) error {
 func (s *Server) mergeIssues(c *fiber.Ctx, ids []int64, back string) error {
 	into, from, err := s.issues.Largest(c.UserContext(), ids)
 	if err != nil {
-		return err
+		return s.refused(c, err, back)
 	}
 	r, err := s.refiles.Merge(c.UserContext(), into.ID, from, s.session(c).Account.ID)
 	if err != nil {
-		return err
+		return s.refused(c, err, back)
 	}
 	s.setToast(c, refileToast(r, count(len(from), "issue")+" merged into the one with the most events", back))
 	return c.Redirect(back, fiber.StatusSeeOther)
@@ -156,7 +156,7 @@ func (s *Server) mergeIssues(c *fiber.Ctx, ids []int64, back string) error {
 func (s *Server) deleteIssues(c *fiber.Ctx, ids []int64, discard bool, back string) error {
 	r, err := s.refiles.Delete(c.UserContext(), ids, discard, s.session(c).Account.ID)
 	if err != nil {
-		return err
+		return s.refused(c, err, back)
 	}
 	text := count(len(ids), "issue") + " deleted"
 	if discard {

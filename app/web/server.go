@@ -110,10 +110,13 @@ func New(o Options) (*Server, error) {
 func largerForms(other func(*fasthttp.RequestHeader) fasthttp.RequestConfig) func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
-		if limit := formLimit(path); limit > maxForm || other == nil {
+		switch limit := formLimit(path); {
+		case limit > maxForm:
 			return fasthttp.RequestConfig{MaxRequestBodySize: limit}
+		case other != nil:
+			return other(h)
 		}
-		return other(h)
+		return fasthttp.RequestConfig{}
 	}
 }
 

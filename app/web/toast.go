@@ -7,6 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"kibitz/app/errs"
 	"kibitz/ingest/envelope"
 	"kibitz/views"
 )
@@ -17,23 +18,46 @@ import (
 type toast struct {
 	Text, Kind string
 	Undo       url.Values
+	Bad        bool // nothing was done
 }
 
-const toastCookie = "toast"
+const (
+	toastCookie = "toast"
+	// maxToast bounds its text in bytes: two sentences.
+	maxToast = 400
+)
+
+// refused goes back to a page and says there why something was not done, when it is for the visitor to mend; other
+// errors have a page of their own.
+func (s *Server) refused(c *fiber.Ctx, err error, back string) error {
+	switch errs.Of(err) {
+	case errs.Unprocessable, errs.Conflict, errs.NotFound, errs.TooLarge, errs.Limited:
+		s.setToast(c, toast{Text: clip(errs.Message(err), maxToast), Bad: true})
+		return c.Redirect(back, fiber.StatusSeeOther)
+	}
+	return err
+}
 
 func (s *Server) setToast(c *fiber.Ctx, t toast) {
-	c.Cookie(&fiber.Cookie{Name: toastCookie, Value: url.Values{"t": {t.Text}, "k": {t.Kind}, "u": {t.Undo.Encode()}}.Encode(), Path: "/", MaxAge: 30,
+	q := url.Values{"t": {t.Text}, "k": {t.Kind}, "u": {t.Undo.Encode()}}
+	if t.Bad {
+		q.Set("bad", "1")
+	}
+	c.Cookie(&fiber.Cookie{Name: toastCookie, Value: q.Encode(), Path: "/", MaxAge: 30,
 		HTTPOnly: true, Secure: s.https, SameSite: "Lax"})
 }
 
 // takeToast reads the toast and clears it.
 func (s *Server) takeToast(c *fiber.Ctx) *views.Toast {
 	q, err := url.ParseQuery(c.Cookies(toastCookie))
-	if err != nil || q.Get("t") == "" || len(q.Get("t")) > 200 {
+	if err != nil || q.Get("t") == "" || len(q.Get("t")) > maxToast {
 		return nil
 	}
 	c.Cookie(&fiber.Cookie{Name: toastCookie, Path: "/", MaxAge: -1, Expires: time.Unix(1, 0), HTTPOnly: true, Secure: s.https, SameSite: "Lax"})
 	t := &views.Toast{Text: q.Get("t"), Tone: "ok"}
+	if q.Get("bad") != "" {
+		t.Tone = "bad"
+	}
 	undo, err := url.ParseQuery(q.Get("u"))
 	if err != nil || len(undo) == 0 {
 		return t
