@@ -32,6 +32,7 @@ type Program struct {
 	Groupings  *issues.Groupings
 	Rehearsals *issues.Rehearsals
 	Issues     *issues.Issues
+	Refiles    *issues.Refiles
 	Hub        *issues.Hub
 }
 
@@ -49,6 +50,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Groupings = issues.NewGroupings(p.Store, c.log)
 	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.IDs, c.log)
 	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
+	p.Refiles = issues.NewRefiles(p.Store, p.IDs, c.log)
 	return p, nil
 }
 

@@ -174,12 +174,7 @@ func (d *Digester) digest(r *ingest.Record, setup GroupingSetup, out *store.NewE
 		ID: r.ID, ProjectID: r.Project, EventID: r.EventID, Received: r.Received, Timestamp: believe(ev.Timestamp, r.Received),
 		Level: levelOf(ev), Platform: ev.Platform, Title: g.Title, Release: ev.Release, Env: ev.Environment, Body: r.Payload,
 		Hashes: rawHashes(g), Config: string(g.Config), Type: g.Type, Value: g.Value, Culprit: g.Culprit,
-		UserHash: userHash(ev.User, r.RemoteIP),
-	}
-	for _, p := range ev.TagPairs() {
-		if p.Value != "" {
-			out.Tags = append(out.Tags, store.Tag{Key: p.Key, Value: p.Value})
-		}
+		UserHash: userHash(ev.User, r.RemoteIP), Tags: tagsOf(ev),
 	}
 	if setup.Secondary != nil {
 		out.Secondary = func() [][16]byte { return d.secondary(r, *setup.Secondary) }
@@ -207,6 +202,17 @@ func (d *Digester) secondary(r *ingest.Record, setup grouping.Setup) [][16]byte 
 		return nil // it was parsed a moment ago
 	}
 	return rawHashes(setup.Group(GroupingEvent(ev)))
+}
+
+// tagsOf are the tags that an event is counted under.
+func tagsOf(ev *envelope.Event) []store.Tag {
+	var tags []store.Tag
+	for _, p := range ev.TagPairs() {
+		if p.Value != "" {
+			tags = append(tags, store.Tag{Key: p.Key, Value: p.Value})
+		}
+	}
+	return tags
 }
 
 // believe is the sender's time when it is plausible, else the time of receipt.

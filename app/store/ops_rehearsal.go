@@ -10,13 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kibitz/app/db"
 	"kibitz/app/errs"
 	"kibitz/app/model"
 )
-
-// rehearsalLock is the class of the locks that those who run rehearsals hold.
-const rehearsalLock = 715190224
 
 const rehearsalColumns = `id, project_id, version, config, stack_rules, fingerprint_rules, since, until, state, done, total, error,
 	account_id, created_at, coalesce(started_at, 'epoch'), coalesce(finished_at, 'epoch'), refile_id`
@@ -96,39 +92,38 @@ func (s *Store) CancelRehearsal(ctx context.Context, id int64) (bool, error) {
 	return tag.RowsAffected() > 0, nil
 }
 
-// ClaimRehearsal takes the oldest rehearsal that waits, or that a process left when it died, from its beginning. The lock
-// keeps others off it and is nil when there is none.
-func (s *Store) ClaimRehearsal(ctx context.Context) (r model.Rehearsal, lock *db.Lock, err error) {
-	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT id FROM rehearsal WHERE state IN ('queued', 'running') ORDER BY id LIMIT 20`)
+// OpenRehearsalProjects are the projects whose rehearsals wait or run, the one that waits longest first.
+func (s *Store) OpenRehearsalProjects(ctx context.Context) ([]int64, error) {
+	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT project_id FROM rehearsal
+		WHERE state IN ('queued', 'running') GROUP BY project_id ORDER BY min(id)`)
 	if err != nil {
-		return r, nil, fmt.Errorf("cannot look for rehearsals: %w", err)
+		return nil, fmt.Errorf("cannot look for rehearsals: %w", err)
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil || len(ids) == 0 {
-		return r, nil, err
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for rehearsals: %w", err)
 	}
-	if lock, err = s.db.TryLock(ctx, opsKey(0), rehearsalLock, ids); err != nil || lock == nil {
-		return r, nil, err
-	}
-	if r, err = s.startRehearsal(ctx, lock.ID); err != nil || r.ID == 0 {
-		lock.Release(ctx)
-		return r, nil, err
-	}
-	return r, lock, nil
+	return ids, nil
 }
 
-// startRehearsal marks one as running; it has no id when it has ended since it was found.
-func (s *Store) startRehearsal(ctx context.Context, id int64) (model.Rehearsal, error) {
-	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `UPDATE rehearsal SET state = 'running', started_at = now(), done = 0
-		WHERE id = $1 AND state IN ('queued', 'running') RETURNING `+rehearsalColumns, id)
+// NextRehearsal starts the oldest rehearsal of a project that waits, or one again that its process left when it died; ok
+// is false when there is none. The caller holds the rehearsals of the project.
+func (s *Store) NextRehearsal(ctx context.Context, project int64) (r model.Rehearsal, ok bool, err error) {
+	rows, err := s.db.Write(ctx, opsKey(project)).Query(ctx, `UPDATE rehearsal SET state = 'running', started_at = now(), done = 0
+		WHERE id = (SELECT id FROM rehearsal WHERE project_id = $1 AND state IN ('queued', 'running') ORDER BY id LIMIT 1)
+			AND state IN ('queued', 'running')
+		RETURNING `+rehearsalColumns, project)
 	if err != nil {
-		return model.Rehearsal{}, fmt.Errorf("cannot start rehearsal %d: %w", id, err)
+		return r, false, fmt.Errorf("cannot start a rehearsal of project %d: %w", project, err)
 	}
-	r, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (model.Rehearsal, error) { return scanRehearsal(row) })
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return r, fmt.Errorf("cannot start rehearsal %d: %w", id, err)
+	r, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (model.Rehearsal, error) { return scanRehearsal(row) })
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, false, nil
 	}
-	return r, nil
+	if err != nil {
+		return r, false, fmt.Errorf("cannot start a rehearsal of project %d: %w", project, err)
+	}
+	return r, true, nil
 }
 
 // TellRehearsal notes how far a running rehearsal has come, and tells whether it shall go on.
