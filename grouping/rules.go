@@ -61,7 +61,7 @@ const maxRuleFrames = 1 << 12
 // applyRules runs the base rules and the project's: first what classifies frames, then what decides on
 // their contribution.
 func (g *grouper) applyRules(s *stack, exc *Exception) {
-	sets := [2]*ruleSet{baseRules(), nil}
+	sets := [2]*ruleSet{baseRules(g.config), nil}
 	if g.rules != nil {
 		sets[1] = g.rules.stack
 	}
