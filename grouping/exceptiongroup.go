@@ -1,6 +1,7 @@
 package grouping
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 )
@@ -56,7 +57,7 @@ func (g *grouper) tree() (tree, bool) {
 		return tree{}, false
 	}
 	t := tree{root: root, children: map[int][]int{}}
-	for i := range g.ev.Exceptions {
+	for i := len(g.ev.Exceptions) - 1; i >= 0; i-- { // events list the root last, and so each list of children
 		if i == root {
 			continue
 		}
@@ -66,9 +67,6 @@ func (g *grouper) tree() (tree, bool) {
 			return tree{}, false
 		}
 		t.children[parent] = append(t.children[parent], i)
-	}
-	for _, kids := range t.children {
-		slices.SortFunc(kids, func(a, b int) int { return g.ev.Exceptions[a].Mechanism.ID - g.ev.Exceptions[b].Mechanism.ID })
 	}
 	return t, t.size() == len(g.ev.Exceptions)
 }
@@ -99,15 +97,17 @@ func (g *grouper) topLevel(t tree) (out []int) {
 	return out
 }
 
-// dedupe keeps the first of the exceptions that look the same.
+// dedupe keeps the first of each run of exceptions that look the same. They are sorted by type, so that copies mostly
+// stand together; those that another of their type stands between are kept, as the algorithm has it.
 func dedupe(top []int, parts []pair) []int {
-	seen := make(map[string]bool, len(top))
 	out := top[:0]
-	for _, i := range top {
-		key := string(parts[i].system.appendValues(parts[i].app.appendValues(nil)))
-		if !seen[key] {
-			seen[key], out = true, append(out, i)
+	var last, key []byte
+	for n, i := range top {
+		key = parts[i].system.appendValues(parts[i].app.appendValues(key[:0]))
+		if n == 0 || !bytes.Equal(key, last) {
+			out = append(out, i)
 		}
+		last, key = key, last
 	}
 	return out
 }

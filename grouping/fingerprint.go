@@ -84,22 +84,61 @@ func (g *grouper) fill(fp fingerprint) fingerprint {
 // literal is a value as the client wrote it. Clients copy messages into fingerprints, numbers and all; such a
 // one is replaced by the message's own placeholders.
 func (g *grouper) literal(v string) string {
-	if v == g.ev.Message || v == g.ev.Formatted || g.main >= 0 && v == g.ev.Exceptions[g.main].Value {
+	if v == g.ev.Message || v == g.ev.Formatted || v == g.lastException().Value {
 		v, _ = normaliseMessage(v)
 	}
 	return v
 }
 
-// builtIn is the fingerprint of the known kinds of errors whose text says nothing of their cause.
+// builtIn is the fingerprint of the known kinds of errors of scripts whose text says nothing of their cause: a part of
+// a bundle that could not be loaded, and a page that differs from what the server rendered, by its route.
 func (g *grouper) builtIn() []string {
-	if familyOf(g.ev.Platform) != familyJavaScript || g.main < 0 {
+	if familyOf(g.ev.Platform) != familyJavaScript {
 		return nil
 	}
-	e := &g.ev.Exceptions[g.main]
-	if e.Type == "ChunkLoadError" || strings.HasPrefix(e.Value, "ChunkLoadError") {
-		return []string{"chunkloaderror"}
+	for i := range g.ev.Exceptions {
+		if e := &g.ev.Exceptions[i]; e.Type == "ChunkLoadError" || strings.HasPrefix(e.Value, "ChunkLoadError") {
+			return []string{"chunkloaderror"}
+		}
+	}
+	if route := g.ev.Tags["transaction"]; route != "" && g.isHydration() {
+		return []string{"hydrationerror", route}
 	}
 	return nil
+}
+
+func (g *grouper) isHydration() bool {
+	if isHydrationText(g.ev.Message) || isHydrationText(g.ev.Formatted) {
+		return true
+	}
+	for i := range g.ev.Exceptions {
+		if isHydrationText(g.ev.Exceptions[i].Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// isHydrationText tells what React says when it cannot take over a rendered page, in full or by the number that
+// its minified build gives: https://react.dev/errors explains them.
+func isHydrationText(text string) bool {
+	switch text {
+	case "Hydration failed because the initial UI does not match what was rendered on the server.",
+		"Text content does not match server-rendered HTML.",
+		"There was an error while hydrating.",
+		"There was an error while hydrating this Suspense boundary. Switched to client rendering.",
+		"There was an error while hydrating. Because the error happened outside of a Suspense boundary, the entire root will switch to client rendering.":
+		return true
+	}
+	const decoder = "https://reactjs.org/docs/error-decoder.html?invariant="
+	if i := strings.Index(text, decoder); i >= 0 {
+		number, _, _ := strings.Cut(text[i+len(decoder):], " ")
+		switch number {
+		case "418", "419", "422", "423", "425":
+			return true
+		}
+	}
+	return false
 }
 
 // variable is the value of {{ name }}, "<no-...>" when the event has none.
@@ -118,9 +157,9 @@ func (g *grouper) variable(name string) string {
 	case "logger":
 		return orNo(g.ev.Logger, "logger")
 	case "type", "error.type":
-		return orNo(g.mainException().Type, "type")
+		return orNo(g.lastException().Type, "type")
 	case "value", "error.value":
-		text, _ := normaliseMessage(g.mainException().Value)
+		text, _ := normaliseMessage(g.lastException().Value)
 		return orNo(text, "value")
 	}
 	return g.frameVariable(name)
@@ -128,35 +167,45 @@ func (g *grouper) variable(name string) string {
 
 func (g *grouper) frameVariable(name string) string {
 	f := g.crashFrame()
-	src := &Frame{}
-	function := ""
-	if f != nil {
-		src, function = f.src, f.function
+	if f == nil {
+		f = &frame{src: &Frame{}}
 	}
 	switch name {
 	case "function", "stack.function":
-		return orNo(function, "function")
+		return orNo(f.function, "function")
 	case "path", "stack.abs_path":
-		return orNo(firstText(src.AbsPath, src.Filename), "abs-path")
+		return orNo(f.absPath, "abs-path")
 	case "stack.filename":
-		return orNo(firstText(src.Filename, src.AbsPath), "filename")
+		return orNo(f.filename, "filename")
 	case "module", "stack.module":
-		return orNo(src.Module, "module")
+		return orNo(f.src.Module, "module")
 	case "package", "stack.package":
-		pkg := src.Package
+		pkg := f.src.Package
 		if i := strings.LastIndexAny(pkg, `/\`); i >= 0 {
 			pkg = pkg[i+1:]
 		}
 		return orNo(pkg, "package")
+	}
+	if !g.config.newer(Newstyle2023) {
+		return "{{ " + name + " }}" // it was left as it stood
 	}
 	return "<unrecognized-variable-" + name + ">"
 }
 
 // text is the event's message, or what its main exception says.
 func (g *grouper) text() string {
-	return firstText(g.ev.Formatted, g.ev.Message, g.mainException().Value)
+	return firstText(g.ev.Formatted, g.ev.Message, g.lastException().Value)
 }
 
+// lastException is the outermost one; an empty one when there is none.
+func (g *grouper) lastException() *Exception {
+	if n := len(g.ev.Exceptions); n > 0 {
+		return &g.ev.Exceptions[n-1]
+	}
+	return &Exception{}
+}
+
+// mainException is the one that gives the title.
 func (g *grouper) mainException() *Exception {
 	if g.main < 0 {
 		return &Exception{}
@@ -196,7 +245,19 @@ func (fp fingerprint) splice(c *Component) string {
 	return hashBytes(b)
 }
 
-func customVariant(fp fingerprint) Variant {
+// takePrecedence is the variant of a custom fingerprint, and the others, which count no more.
+func takePrecedence(fp fingerprint, others []Variant) []Variant {
 	root := &Component{ID: "fingerprint", Name: fp.source + " fingerprint", Contributes: true, Values: fp.values}
-	return Variant{Name: "custom-fingerprint", Contributes: true, Hint: fp.source + " fingerprint", Hash: root.hash(), Strategy: "fingerprint", Root: root}
+	name := "custom_" + fp.source + "_fingerprint"
+	if fp.source == "built-in" {
+		name = "built_in_fingerprint"
+	}
+	out := []Variant{{Name: name, Contributes: true, Hint: fp.source + " fingerprint", Hash: root.hash(), Strategy: "fingerprint", Root: root}}
+	for _, v := range others {
+		if v.Name != "fallback" {
+			v.Contributes, v.Hash, v.Hint = false, "", "the "+fp.source+" fingerprint decides"
+			out = append(out, v)
+		}
+	}
+	return out
 }

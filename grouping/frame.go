@@ -27,7 +27,7 @@ func (g *grouper) frameChildren(f *frame) (kids []*Component, contributes bool, 
 }
 
 func isGeneratedScript(f *frame) bool {
-	switch f.src.AbsPath {
+	switch f.absPath {
 	case "[native code]", "native code", "eval code", "<anonymous>":
 		return true
 	}
@@ -40,7 +40,7 @@ func (g *grouper) module(f *frame) *Component {
 		return nil
 	}
 	switch {
-	case f.family == familyJavaScript && strings.IndexByte(module, '/') >= 0 && strings.HasSuffix(f.src.AbsPath, module):
+	case f.family == familyJavaScript && strings.IndexByte(module, '/') >= 0 && strings.HasSuffix(f.absPath, module):
 		return g.arena.leaf("module", module, "it is only the path of the script", false)
 	case f.platform == "java" && strings.Contains(module, "$$Lambda$"):
 		return g.arena.leaf("module", module, "the name of a lambda differs from run to run", false)
@@ -61,12 +61,12 @@ func (g *grouper) file(f *frame, byModule bool) *Component {
 	switch {
 	case byModule:
 		hint = "the module counts"
-	case hasURLOrigin(f.src.AbsPath, false):
+	case hasURLOrigin(f.absPath, false):
 		hint, contributes = "a file from a web address may move", false
 	case name == "<anonymous>" || name == "[native code]":
 		hint, contributes = "the file has no name", false
 	case f.platform == "java":
-		name = cleanJavaFile(name)
+		name = cutJavassist(name)
 	}
 	return g.arena.leaf("filename", name, hint, contributes)
 }
@@ -99,9 +99,9 @@ func (g *grouper) contextLine(f *frame) *Component {
 	switch {
 	case len(raw) > maxContextLine && utf8.RuneCountInString(raw) > maxContextLine:
 		return g.arena.leaf("context-line", line, "the line is too long", false)
-	case f.family == familyJavaScript && f.function == "" && hasURLOrigin(f.src.AbsPath, true):
+	case f.family == familyJavaScript && f.function == "" && hasURLOrigin(f.absPath, true):
 		return g.arena.leaf("context-line", line, "a line of a page outside of any function", false)
-	case f.platform == "python":
+	case f.platform == "python" && g.config.newer(Newstyle2023):
 		if clean := cleanPythonLine(line); clean != line {
 			return g.arena.leaf("context-line", clean, "process numbers were replaced", true)
 		}

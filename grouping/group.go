@@ -1,25 +1,34 @@
 package grouping
 
+// Group is that of the current configuration without rules of a project.
+func Group(ev *Event) Result { return Setup{}.Group(ev) }
+
+// Group is that of the current configuration with the rules of a project.
+func (rules *Rules) Group(ev *Event) Result { return Setup{Rules: rules}.Group(ev) }
+
 // Group finds out which issue an event belongs to, and why. It is pure and never panics: what is missing or
 // malformed counts as absent, and an event with nothing to go by lands in the variant "fallback".
-func Group(ev *Event) Result { return (*Rules)(nil).Group(ev) }
+func (s Setup) Group(ev *Event) Result { return s.group(ev, false) }
 
-// Group is Group with the rules of a project after the base rules.
-func (rules *Rules) Group(ev *Event) Result {
+// Explain is Group that also tells what the strategies would have found that did not decide. Its hashes are the same.
+func (s Setup) Explain(ev *Event) Result { return s.group(ev, true) }
+
+func (s Setup) group(ev *Event, explain bool) Result {
 	if ev == nil {
 		ev = &Event{}
 	}
-	g := newGrouper(ev, rules)
-	r := Result{Config: Newstyle2026, InApp: g.inApp()}
+	g := newGrouper(splitTypes(ev), s)
+	g.explain = explain
+	r := Result{Config: g.config, InApp: g.inApp()}
 	g.title(&r)
 	fp := g.fingerprint()
-	switch {
-	case fp.kind == fingerprintCustom && fp.source != "client", ev.Checksum == "" && fp.kind == fingerprintCustom:
-		r.Variants, r.Strategy = []Variant{customVariant(fp)}, "fingerprint"
-	case ev.Checksum != "":
+	if ev.Checksum != "" {
 		r.Variants, r.Strategy = []Variant{checksumVariant(ev.Checksum)}, "checksum"
-	default:
+	} else {
 		r.Variants, r.Strategy = g.variants(fp)
+	}
+	if fp.kind == fingerprintCustom && ev.Checksum == "" {
+		r.Variants, r.Strategy = takePrecedence(fp, r.Variants), "fingerprint"
 	}
 	g.mainTitle(&r)
 	if g.ruleTitle != "" {
@@ -43,15 +52,21 @@ func (r Result) Hashes() []string {
 type grouper struct {
 	ev     *Event
 	arena  *arena
-	stacks []stack // one for each exception; a nil src when it has none
+	stacks []stack // one for each exception; without frames when it has none
+	other  *stack  // the event's own or its main thread's, once somebody asked for it
 	main   int     // the exception that gives the title; -1 when there is none
-	rules  *Rules  // the project's, may be nil
+	config Config
+	rules  *Rules // the project's, may be nil
 
 	ruleTitle string // given by the fingerprint rule that holds
+	explain   bool   // go on when a strategy has decided
 }
 
-func newGrouper(ev *Event, rules *Rules) *grouper {
-	g := &grouper{ev: ev, rules: rules, main: len(ev.Exceptions) - 1}
+func newGrouper(ev *Event, s Setup) *grouper {
+	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions)}
+	if g.config == "" {
+		g.config = Current
+	}
 	frames := 0
 	for i := range ev.Exceptions {
 		if s := ev.Exceptions[i].Stack; s != nil {
@@ -85,17 +100,41 @@ func (g *grouper) inApp() [][]bool {
 
 // variants tries the strategies in order; the first that finds something decides.
 func (g *grouper) variants(fp fingerprint) ([]Variant, string) {
-	for _, s := range strategies {
+	var passed []Variant // looked at, and found to say nothing
+	for n, s := range strategies {
 		p := s.run(g)
 		if p.app == nil && p.system == nil {
 			continue
 		}
 		vs := p.variants(s, fp)
-		if len(vs) > 0 && vs[0].Contributes {
-			return vs, s.name
+		if vs[0].Contributes {
+			return append(vs, g.others(n, s.name, passed)...), s.name
+		}
+		passed = append(passed, vs...)
+	}
+	return append(fallback(), passed...), "fallback"
+}
+
+// others are the variants of the strategies that did not decide, when somebody wants to know.
+func (g *grouper) others(decided int, name string, passed []Variant) []Variant {
+	if !g.explain {
+		return nil
+	}
+	for _, s := range strategies[decided+1:] {
+		p := s.run(g)
+		if p.app == nil && p.system == nil {
+			continue
+		}
+		for _, v := range p.variants(s, fingerprint{}) {
+			v.Contributes, v.Hash, v.Hint = false, "", "the "+name+" decides"
+			passed = append(passed, v)
 		}
 	}
-	return []Variant{{Name: "fallback", Contributes: true, Hint: "nothing in the event says what it is about", Hash: hashBytes(nil), Strategy: "fallback"}}, "fallback"
+	return passed
+}
+
+func fallback() []Variant {
+	return []Variant{{Name: "fallback", Contributes: true, Hint: "nothing in the event says what it is about", Hash: hashBytes(nil), Strategy: "fallback"}}
 }
 
 // pair is what a strategy found, looked at in two ways. A strategy without stack traces fills app only.
@@ -147,7 +186,7 @@ func (c *Component) variant(name, strategy, hint string, fp fingerprint) Variant
 func checksumVariant(sum string) Variant {
 	v := Variant{Name: "checksum", Contributes: true, Strategy: "checksum", Hash: sum}
 	if !isMD5(sum) {
-		v.Hash, v.Hint = hashBytes([]byte(sum)), "the checksum is hashed, for it is not 32 hex digits"
+		v.Name, v.Hash, v.Hint = "hashed_checksum", hashBytes([]byte(sum)), "the checksum is hashed, for it is not 32 hex digits"
 	}
 	return v
 }

@@ -7,6 +7,7 @@ func cleanFunction(f *frame) (name, hint string, contributes bool) {
 	name = f.function
 	switch f.platform {
 	case "csharp":
+		// Names were cut late for .NET; the whole one keeps groups what they were.
 		name = f.raw
 	case "php":
 		return cleanPHPFunction(name)
@@ -16,7 +17,7 @@ func cleanFunction(f *frame) (name, hint string, contributes bool) {
 		if strings.HasPrefix(name, "lambda$") {
 			return name, "the name of a lambda differs from build to build", false
 		}
-		return cutNumberedTail(name, "$fn__", "$fn__<auto>"), "", true
+		return name, "", true
 	}
 	switch f.family {
 	case familyNative:
@@ -44,14 +45,19 @@ func cleanScriptFunction(name string) (string, string, bool) {
 	return name, "", true
 }
 
+// cleanPHPFunction leaves out closures of no name. The name of an anonymous class ends in its place in memory behind a
+// null byte; its methods are told by their own name.
 func cleanPHPFunction(name string) (string, string, bool) {
-	if !strings.HasPrefix(name, "[Anonymous") && !strings.HasPrefix(name, "class@anonymous") {
-		return name, "", true
+	switch {
+	case strings.HasPrefix(name, "class@anonymous"):
+		if i := strings.LastIndex(name, "::"); i >= 0 {
+			return name[i+2:], "the class has no name", true
+		}
+		return name, "the function has no name", !strings.HasPrefix(name, "class@anonymous\x00")
+	case strings.HasPrefix(name, "[Anonymous"):
+		return name, "the function has no name", false
 	}
-	if i := strings.LastIndex(name, "::"); i >= 0 {
-		return name[i+2:], "the class has no name", true
-	}
-	return name, "the function has no name", false
+	return name, "", true
 }
 
 // cleanRubyFunction makes every block the same, for its name tells the nesting, and drops the numbers that
@@ -72,75 +78,147 @@ func cutRubyDigits(name string) (string, bool) {
 	if len(tail) == len(name) || !strings.HasSuffix(tail, "_") {
 		return name, false
 	}
-	head := strings.TrimRight(tail[:len(tail)-1], "0123456789")
-	if len(head) == len(tail)-1 || !strings.HasSuffix(head, "__") || len(head) == 2 {
+	tail = tail[:len(tail)-1]
+	head := strings.TrimRight(tail, "0123456789")
+	if len(head) == len(tail) || !strings.HasSuffix(head, "__") {
 		return name, false
 	}
 	return head[:len(head)-2], true
 }
 
-// javaTails begin the generated end of a class name; what follows differs from run to run.
-var javaTails = [...]string{"$$_javassist", "_$$_jvst", "$HibernateProxy$"}
-
-// cleanJavaModule replaces the generated parts of class names.
+// cleanJavaModule replaces the generated parts of class names: accessors of reflection, proxies of CGLIB, Javassist,
+// Hibernate and what they enhance, functions of Clojure.
 func cleanJavaModule(module string) string {
 	if strings.IndexByte(module, '$') < 0 && !strings.Contains(module, "reflect.Generated") {
 		return module
 	}
-	for _, kind := range [...]string{"reflect.GeneratedMethodAccessor", "reflect.GeneratedConstructorAccessor", "reflect.GeneratedSerializationConstructorAccessor"} {
-		if i := strings.Index(module, kind); i >= 0 && (strings.HasPrefix(module, "sun.") || strings.HasPrefix(module, "jdk.")) {
-			return module[:i+len(kind)]
+	for _, name := range [...]string{"sun.reflect.GeneratedMethodAccessor", "jdk.internal.reflect.GeneratedMethodAccessor"} {
+		if strings.HasPrefix(module, name) {
+			return name
 		}
 	}
-	for _, tail := range javaTails {
-		if i := strings.Index(module, tail); i >= 0 {
-			return module[:i+len(tail)] + "<auto>"
-		}
+	for _, name := range [...]string{"sun.reflect.GeneratedConstructorAccessor", "sun.reflect.GeneratedSerializationConstructorAccessor",
+		"jdk.internal.reflect.GeneratedConstructorAccessor", "jdk.internal.reflect.GeneratedSerializationConstructorAccessor"} {
+		module = cutDigits(module, name, "")
 	}
-	for _, kind := range [...]string{"CGLIB$$", "EnhancerBy", "FastClassBy"} {
-		if i := strings.Index(module, kind); i > 1 && strings.Contains(module[:i], "$$") {
-			return cutProxy(module, i+len(kind))
-		}
-	}
-	return cutNumberedTail(module, "$fn__", "$fn__<auto>")
+	module = cutProxy(module, "CGLIB")
+	module = cutProxy(module, "EnhancerBy")
+	module = cutProxy(module, "FastClassBy")
+	module = cutHibernate(module)
+	module = cutJavassist(module)
+	return cutDigits(module, "$fn__", "<auto>")
 }
 
-// cutProxy replaces the hash behind the last $$ of a proxy's name.
-func cutProxy(module string, at int) string {
-	if strings.HasSuffix(module[:at], "$$") {
-		return module[:at] + "<auto>"
+// cutDigits replaces the digits behind every mark.
+func cutDigits(s, mark, by string) string {
+	at := strings.Index(s, mark)
+	if at < 0 {
+		return s
 	}
-	if i := strings.Index(module[at:], "$$"); i >= 0 {
-		return module[:at+i+2] + "<auto>"
+	at += len(mark)
+	rest := strings.TrimLeft(s[at:], "0123456789")
+	if len(rest) == len(s)-at {
+		return s[:at] + cutDigits(rest, mark, by)
 	}
-	return module
+	return s[:at] + by + cutDigits(rest, mark, by)
 }
 
-func cleanJavaFile(name string) string {
-	if i := strings.Index(name, "$$_javassist"); i >= 0 {
-		return name[:i] + "$$_javassist<auto>"
+// cutProxy replaces the hash in "$$EnhancerBySpringCGLIB$$1a2b3c_7": behind a word between two pairs of dollars that
+// has kind in it.
+func cutProxy(module, kind string) string {
+	for from := 0; ; {
+		open := strings.Index(module[from:], "$$")
+		if open < 0 {
+			return module
+		}
+		open += from
+		shut := strings.Index(module[open+2:], "$$")
+		if shut < 0 {
+			return module
+		}
+		from = open + 2 + shut
+		if word := module[open+2 : from]; strings.Contains(word, kind) && isJavaWord(word) {
+			if n := hashLength(module[from+2:]); n > 0 {
+				module = module[:from+2] + "<auto>" + module[from+2+n:]
+			}
+			from += 2
+		}
+	}
+}
+
+func isJavaWord(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if class[s[i]]&isWord == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// hashLength is the length of hex digits and, behind a low line, decimal ones.
+func hashLength(s string) int {
+	n := 0
+	for n < len(s) && class[s[n]]&isHexDigit != 0 {
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	tail := n
+	if tail < len(s) && s[tail] == '_' {
+		for tail++; tail < len(s) && isDigit(s[tail]); tail++ {
+		}
+		if tail > n+1 {
+			return tail
+		}
+	}
+	return n
+}
+
+// cutHibernate replaces the word behind "$HibernateProxy$".
+func cutHibernate(module string) string {
+	const mark = "HibernateProxy$"
+	at := strings.Index(module, mark)
+	if at < 1 || module[at-1] != '$' {
+		return module
+	}
+	at += len(mark)
+	end := at
+	for end < len(module) && class[module[end]]&isWord != 0 {
+		end++
+	}
+	if end == at {
+		return module
+	}
+	return module[:at] + "<auto>" + module[end:]
+}
+
+// cutJavassist replaces the number behind "$$_javassist" or its shorter form "_$$_jvst".
+func cutJavassist(name string) string {
+	if at := strings.Index(name, "$$_javassist"); at >= 0 {
+		at += len("$$_javassist")
+		rest := strings.TrimPrefix(name[at:], "_seam")
+		if digits := strings.TrimPrefix(rest, "_"); digits != rest && len(strings.TrimLeft(digits, "0123456789")) < len(digits) {
+			rest = strings.TrimLeft(digits, "0123456789")
+		}
+		return name[:at] + "<auto>" + rest
+	}
+	if at := strings.Index(name, "_$$_jvst"); at >= 0 {
+		at += len("_$$_jvst")
+		end := at
+		for end < len(name) && class[name[end]]&isWord != 0 {
+			end++
+		}
+		return name[:at] + "<auto>" + name[end:]
 	}
 	return name
-}
-
-// cutNumberedTail replaces mark and the digits behind it.
-func cutNumberedTail(name, mark, by string) string {
-	i := strings.Index(name, mark)
-	if i < 0 {
-		return name
-	}
-	rest := strings.TrimLeft(name[i+len(mark):], "0123456789")
-	if len(rest) == len(name)-i-len(mark) {
-		return name
-	}
-	return name[:i] + by + rest
 }
 
 // cleanPythonLine replaces the numbers in the line by which Python's multiprocessing starts a child.
 func cleanPythonLine(line string) string {
 	const call = "spawn_main("
 	i := strings.Index(line, call)
-	if i < 0 || !strings.Contains(line, "multiprocessing") {
+	if i < 0 {
 		return line
 	}
 	args, after, ok := strings.Cut(line[i+len(call):], ")")
@@ -149,7 +227,7 @@ func cleanPythonLine(line string) string {
 	}
 	parts := strings.Split(args, ",")
 	for n, p := range parts {
-		if name, _, ok := strings.Cut(p, "="); ok {
+		if name, value, ok := strings.Cut(p, "="); ok && strings.Trim(value, "0123456789 ") == "" {
 			parts[n] = name + "=<int>"
 		}
 	}

@@ -29,7 +29,7 @@ const selfURI = "'self'"
 
 // localViolation is the keyword that a script of the page itself fell foul of, if one did.
 func localViolation(s *Security, directive string) string {
-	if !strings.HasPrefix(directive, "script-src") || blockedURI(s.BlockedURI) != selfURI {
+	if directive != "script-src" || blockedURI(s.BlockedURI) != selfURI {
 		return ""
 	}
 	for _, word := range [...]string{"'unsafe-inline'", "'unsafe-eval'"} {
@@ -40,22 +40,23 @@ func localViolation(s *Security, directive string) string {
 	return ""
 }
 
-// blockedURI is the host of what was blocked; the scheme when it has no host; 'self' for the page's own.
+// blockedURI is the host of what was blocked, with its scheme unless it is of the web; the scheme when it has no host;
+// 'self' for the page's own.
 func blockedURI(uri string) string {
 	switch uri {
 	case "", "self", selfURI:
 		return selfURI
 	}
 	scheme, rest, ok := strings.Cut(uri, ":")
-	if !ok {
-		return uri
+	host, hasHost := strings.CutPrefix(rest, "//")
+	if !ok || !hasHost {
+		return scheme + ":" // data, blob, and what browsers report by a word: inline, eval
 	}
-	if !strings.HasPrefix(rest, "//") {
-		return scheme
-	}
-	host := rest[2:]
 	if i := strings.IndexAny(host, "/?#"); i >= 0 {
 		host = host[:i]
+	}
+	if scheme != "http" && scheme != "https" && host != "" {
+		return scheme + "://" + host
 	}
 	return host
 }

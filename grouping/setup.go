@@ -7,10 +7,6 @@ type Setup struct {
 	Rules  *Rules // nil adds nothing to the base rules
 }
 
-// Group finds out which issue an event belongs to, and why. It is pure and never panics: what is missing or
-// malformed counts as absent, and an event with nothing to go by lands in the variant "fallback".
-func (s Setup) Group(ev *Event) Result { return s.Rules.Group(ev) }
-
 // Current is the configuration of new projects.
 const Current = Newstyle2026
 
@@ -26,3 +22,6 @@ func ParseConfig(name string) (c Config, ok bool) {
 	}
 	return "", false
 }
+
+// newer tells whether a configuration was published after another.
+func (c Config) newer(other Config) bool { return c[len("newstyle:"):] > other[len("newstyle:"):] }

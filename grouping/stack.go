@@ -1,11 +1,16 @@
 package grouping
 
+import (
+	"slices"
+	"strings"
+)
+
 // stack is a stack trace made ready: language quirks removed, rules applied.
 type stack struct {
 	frames    []frame
 	maxFrames int  // the frames nearest the crash that count; 0 for all
 	minFrames int  // fewer that count discard the stack
-	invert    bool // the outermost frames are the telling ones
+	invert    bool // the frames nearest the crash come first
 }
 
 // frame is a Frame made ready. Its strings share the event's memory where nothing was changed.
@@ -16,6 +21,7 @@ type frame struct {
 	inApp    bool
 	group    int8   // +1 or -1 when a rule said so
 	hint     string // the rule that said so
+	absPath  string // the place of the file; of a client that sends one place only, that
 	filename string // without query and fragment
 	function string // without arguments, in native code
 	raw      string // the function as the client sent it
@@ -38,31 +44,56 @@ func (g *grouper) normalise(src *Stacktrace, exc *Exception) stack {
 }
 
 func (g *grouper) normaliseFrame(src *Frame) frame {
-	f := frame{src: src, platform: src.Platform, filename: src.Filename, function: src.Function, raw: src.RawFunction}
+	f := frame{src: src, platform: src.Platform, function: src.Function, raw: src.RawFunction}
+	f.absPath, f.filename = places(src.AbsPath, src.Filename)
 	if f.platform == "" {
 		f.platform = g.ev.Platform
 	}
 	f.family = familyOf(f.platform)
 	f.inApp = src.InApp != nil && *src.InApp
-	if f.raw == "" {
-		f.raw = f.function
-	}
 	switch {
 	case f.family == familyJavaScript:
 		f.filename = cutQuery(f.filename)
-	case f.family == familyNative:
-		f.function = trimNative(f.raw, f.function)
+	case f.family == familyNative && f.raw == "":
+		f.function = trimNative(f.function) // a client that sends both has trimmed it already
 	}
-	f.path, f.pkg = lowerPath(f.source()), lowerPath(src.Package)
+	if f.raw == "" {
+		f.raw = src.Function
+	}
+	f.path, f.pkg = lowerPath(f.absPath), lowerPath(src.Package)
 	return f
 }
 
-// source is the path that rules look at.
-func (f *frame) source() string {
-	if f.src.AbsPath != "" {
-		return f.src.AbsPath
+// places are the absolute path and the file name of a frame. Many clients send only one of them, most scripts' only the
+// address as the file name: the name of such a file is the path in the address.
+func places(absPath, filename string) (string, string) {
+	if absPath == "" {
+		absPath, filename = filename, ""
 	}
-	return f.filename
+	if filename != "" || absPath == "" {
+		return absPath, filename
+	}
+	if path := pathOfURL(absPath); path != "" && path != "/" {
+		return absPath, path
+	}
+	return absPath, absPath
+}
+
+// pathOfURL is the path in an address, "" in a text that is none.
+func pathOfURL(text string) string {
+	for _, scheme := range [...]string{"http:", "https:", "file:", "applewebdata:"} {
+		rest, ok := strings.CutPrefix(text, scheme)
+		if !ok {
+			continue
+		}
+		rest, ok = strings.CutPrefix(rest, "//")
+		i := strings.IndexByte(rest, '/')
+		if !ok || i < 0 {
+			return ""
+		}
+		return cutQuery(rest[i:])
+	}
+	return ""
 }
 
 // stackPair looks at a stack in both ways: app counts the program's own frames only, system all.
@@ -73,12 +104,12 @@ func (g *grouper) stackPair(s *stack) pair {
 		f := &s.frames[i]
 		kids, contributes, hint := g.frameChildren(f)
 		switch {
-		case i > 0 && f.repeats(&s.frames[i-1]):
-			contributes, hint = false, "the same call as the frame before"
 		case f.group < 0:
 			contributes, hint = false, f.hint
 		case f.group > 0:
 			contributes, hint = true, f.hint
+		case i > 0 && f.repeats(&s.frames[i-1]):
+			contributes, hint = false, "the same call as the frame before"
 		}
 		systems = append(systems, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
 		if contributes && !f.inApp {
@@ -91,7 +122,10 @@ func (g *grouper) stackPair(s *stack) pair {
 
 func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Component {
 	c := g.arena.node(Component{ID: "stacktrace", Name: "stacktrace", Children: frames})
-	n := limitFrames(frames, s.maxFrames, s.invert)
+	n := limitFrames(frames, s.maxFrames)
+	if s.invert {
+		slices.Reverse(frames)
+	}
 	switch {
 	case n == 0:
 		c.Hint = none
@@ -105,14 +139,9 @@ func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Co
 	return c
 }
 
-// limitFrames keeps the limit frames nearest the crash, or farthest from it, among those that count and tells how
-// many count then.
-func limitFrames(frames []*Component, limit int, invert bool) (n int) {
-	for k := range frames {
-		i := len(frames) - 1 - k
-		if invert {
-			i = k
-		}
+// limitFrames keeps the limit frames nearest the crash among those that count and tells how many count then.
+func limitFrames(frames []*Component, limit int) (n int) {
+	for i := len(frames) - 1; i >= 0; i-- {
 		if !frames[i].Contributes {
 			continue
 		}
@@ -134,5 +163,5 @@ func (f *frame) repeats(before *frame) bool {
 
 // isBareScript tells a JavaScript frame that a browser reports for code outside of any function.
 func (f *frame) isBareScript() bool {
-	return f.family == familyJavaScript && f.function == "" && hasURLOrigin(f.src.AbsPath, true)
+	return f.family == familyJavaScript && f.function == "" && hasURLOrigin(f.absPath, true)
 }

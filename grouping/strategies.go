@@ -1,6 +1,9 @@
 package grouping
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // strategy is one way to group. single names its variant when it finds only one.
 type strategy struct {
@@ -93,7 +96,19 @@ func (g *grouper) exceptionComponent(e *Exception, stack *Component) *Component 
 	if stack != nil {
 		kids = append(kids, stack)
 	}
+	if !g.config.newer(Newstyle2023) {
+		kids = oldOrder(kids)
+	}
 	return a.node(Component{ID: "exception", Name: "exception", Contributes: anyContributes(kids), Children: kids})
+}
+
+// oldOrder is the stack trace first, then the type and what stands for the value, as the configuration of 2023 has it.
+func oldOrder(kids []*Component) []*Component {
+	last := len(kids) - 1
+	if kids[last].ID != "stacktrace" {
+		return kids
+	}
+	return append([]*Component{kids[last]}, kids[:last]...)
 }
 
 func (g *grouper) nsError(e *Exception) *Component {
@@ -153,7 +168,7 @@ func (g *grouper) template() pair {
 		return pair{}
 	}
 	return pair{app: g.parent("template", []*Component{
-		g.arena.leaf("filename", t.Filename, "", true), g.arena.leaf("context-line", collapseSpace(t.ContextLine), "", true)})}
+		g.arena.leaf("filename", t.Filename, "", true), g.arena.leaf("context-line", t.ContextLine, "", true)})}
 }
 
 func (g *grouper) message() pair {
@@ -183,7 +198,7 @@ func normaliseMessage(text string) (value, hint string) {
 
 // firstLines is the first two non-empty lines, with "..." after them when anything was left out.
 func firstLines(text string) string {
-	if strings.IndexByte(text, '\n') < 0 && strings.IndexByte(text, '\r') < 0 {
+	if !strings.ContainsAny(text, lineEnds) {
 		return text
 	}
 	var b strings.Builder
@@ -206,14 +221,18 @@ func firstLines(text string) string {
 	return b.String()
 }
 
-// cutLine cuts text at the first line end: \n, \r\n or \r.
+// lineEnds are the characters that end a line, as Python's splitlines has them.
+const lineEnds = "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"
+
+// cutLine cuts text at the first end of a line; \r\n is one.
 func cutLine(text string) (line, rest string) {
-	i := strings.IndexAny(text, "\r\n")
-	switch {
-	case i < 0:
+	i := strings.IndexAny(text, lineEnds)
+	if i < 0 {
 		return text, ""
-	case strings.HasPrefix(text[i:], "\r\n"):
+	}
+	if strings.HasPrefix(text[i:], "\r\n") {
 		return text[:i], text[i+2:]
 	}
-	return text[:i], text[i+1:]
+	_, size := utf8.DecodeRuneInString(text[i:])
+	return text[:i], text[i+size:]
 }

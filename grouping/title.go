@@ -33,7 +33,7 @@ func (g *grouper) title(r *Result) {
 
 // mainTitle does it again when grouping has found another exception to be the main one.
 func (g *grouper) mainTitle(r *Result) {
-	if g.main != len(g.ev.Exceptions)-1 {
+	if g.main != mainIndex(g.ev.Exceptions) {
 		g.title(r)
 	}
 }
@@ -73,27 +73,59 @@ func firstLine(text string) string {
 	return line
 }
 
-// culprit is the transaction, else the last frame of the program's own: "module in function", and
-// "function(module)" for JavaScript.
+// culprit is the transaction, else where it happened: in the program's own frame nearest the crash, else in the frame
+// nearest the crash, of the outermost exception that has a stack. A synthetic exception has none.
 func (g *grouper) culprit() string {
 	if g.ev.Transaction != "" {
 		return g.ev.Transaction
 	}
-	f := g.crashFrame()
-	if f == nil {
-		if t := g.ev.Template; t != nil {
-			return t.Filename
-		}
+	if n := len(g.ev.Exceptions); n > 0 && g.ev.Exceptions[n-1].Mechanism.Synthetic {
 		return ""
 	}
-	place := firstText(f.src.Module, f.filename, f.src.AbsPath)
-	switch {
-	case f.family == familyJavaScript:
-		return orText(f.function, "?") + "(" + place + ")"
-	case place == "":
-		return f.function
+	for i := len(g.stacks) - 1; i >= 0; i-- {
+		if len(g.stacks[i].frames) > 0 {
+			return g.stacks[i].culprit()
+		}
 	}
-	return place + " in " + orText(f.function, "?")
+	if s := g.otherStack(); s != nil && len(g.ev.Exceptions) == 0 {
+		return s.culprit()
+	}
+	if t := g.ev.Template; t != nil {
+		return t.Filename
+	}
+	return ""
+}
+
+func (s *stack) culprit() string {
+	last := ""
+	for i := len(s.frames) - 1; i >= 0; i-- {
+		f := &s.frames[i]
+		if !f.inApp && last != "" {
+			continue
+		}
+		if place := f.culprit(); f.inApp && place != "" {
+			return place
+		} else if last == "" {
+			last = place
+		}
+	}
+	return last
+}
+
+// culprit is "function" in native code, "function(module)" in scripts and "module in function" elsewhere.
+func (f *frame) culprit() string {
+	function := orText(f.function, "?")
+	if f.family == familyNative {
+		return function
+	}
+	place := firstText(f.src.Module, f.filename)
+	switch {
+	case place == "":
+		return ""
+	case f.family == familyJavaScript:
+		return function + "(" + place + ")"
+	}
+	return place + " in " + function
 }
 
 func orText(s, other string) string {
@@ -103,37 +135,32 @@ func orText(s, other string) string {
 	return s
 }
 
-// crashFrame is the program's own frame nearest the crash, else the frame nearest the crash; nil without frames.
+// crashFrame is the program's own frame nearest the crash, else the frame nearest the crash: of the last exception,
+// else of the event's own stack, else of its main thread; nil without frames.
 func (g *grouper) crashFrame() *frame {
-	var last *frame
-	for i := len(g.stacks) - 1; i >= 0; i-- {
-		f := g.stacks[i].crashFrame()
-		if f != nil && f.inApp {
-			return f
-		}
-		if last == nil {
-			last = f
-		}
-	}
-	if last != nil {
-		return last
+	if n := len(g.stacks); n > 0 && len(g.stacks[n-1].frames) > 0 {
+		return g.stacks[n-1].crashFrame()
 	}
 	if s := g.otherStack(); s != nil {
-		n := g.normalise(s, nil)
-		return n.crashFrame()
+		return s.crashFrame()
 	}
 	return nil
 }
 
-// otherStack is that of the event or its main thread.
-func (g *grouper) otherStack() *Stacktrace {
-	if g.ev.Stacktrace != nil {
-		return g.ev.Stacktrace
+// otherStack is that of the event or its main thread, made ready once; nil when there is none.
+func (g *grouper) otherStack() *stack {
+	if g.other != nil {
+		return g.other
 	}
-	if t := g.mainThread(); t != nil {
-		return t.Stack
+	src := g.ev.Stacktrace
+	if t := g.mainThread(); src == nil && t != nil {
+		src = t.Stack
 	}
-	return nil
+	if src != nil {
+		s := g.normalise(src, nil)
+		g.other = &s
+	}
+	return g.other
 }
 
 func (s *stack) crashFrame() *frame {

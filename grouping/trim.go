@@ -2,125 +2,267 @@ package grouping
 
 import "strings"
 
-// trimNative is a native function without arguments, template arguments, return type and the hash that Rust
-// appends. trimmed is what the client had trimmed already, if it did.
-func trimNative(raw, trimmed string) string {
-	if trimmed != "" && trimmed != raw || raw == "" {
-		return trimmed
-	}
-	if strings.HasPrefix(raw, "-[") || strings.HasPrefix(raw, "+[") || raw[0] == '[' {
+// trimNative is a native function without arguments, template arguments, return type, the hash that Rust appends
+// and the decorations of linkers: what stays the same when a program is compiled again, or by another compiler.
+func trimNative(raw string) string {
+	name := strings.TrimSpace(raw)
+	if name == "<redacted>" || name == "<unknown>" || name == "" {
 		return raw
 	}
-	name := trimRust(raw)
-	name = trimAnonymous(name)
-	if !strings.ContainsAny(name, "(<") {
-		return name
+	if strings.HasPrefix(name, "[") || strings.HasPrefix(name, "+[") || strings.HasPrefix(name, "-[") {
+		return raw // Objective-C
 	}
-	if name == "<redacted>" || name == "<unknown>" {
-		return name
-	}
-	return trimReturnType(trimTemplates(trimArguments(name)))
-}
-
-// trimRust makes "<A as B>::f::h0123456789abcdef" into "A::f".
-func trimRust(name string) string {
-	if i := len(name) - 19; i > 0 && strings.HasPrefix(name[i:], "::h") && allHex(name[i+3:]) {
-		name = name[:i]
-	}
-	if !strings.HasPrefix(name, "<") {
-		return name
-	}
-	end := closing(name, 0)
-	as := strings.Index(name, " as ")
-	if as > 0 && as < end {
-		return name[1:as] + name[end+1:]
-	}
-	return name
-}
-
-// trimAnonymous makes the number of an anonymous namespace, as Windows has it, into its name.
-func trimAnonymous(name string) string {
-	const mark = "?A0x"
-	i := strings.Index(name, mark)
-	if i < 0 {
-		return name
-	}
-	n := strings.Index(name[i:], "::")
-	if n < 0 || !allHex(name[i+len(mark):i+n]) {
-		return name
-	}
-	return name[:i] + "`anonymous namespace'" + name[i+n:]
-}
-
-// closing is the place of the bracket that closes the one at i; the last byte when none does.
-func closing(name string, i int) int {
-	open, shut := name[i], byte('>')
-	if open == '(' {
-		shut = ')'
-	}
-	depth := 0
-	for n := i; n < len(name); n++ {
-		switch name[n] {
-		case open:
-			depth++
-		case shut:
-			if depth--; depth == 0 {
-				return n
-			}
+	name = cutTrailers(name)
+	name = protect.Replace(name)
+	name = nameLambdas(name)
+	name = nameAnonymous(name)
+	name = replaceEnclosed(name, '(', ')', func(inner string, _ int) string {
+		if inner = strings.TrimSpace(inner); inner == "anonymous namespace" || inner == "operator" {
+			return "(" + inner + ")"
 		}
+		return ""
+	})
+	name = replaceEnclosed(name, '<', '>', trimGenerics(0))
+	token := functionToken(name)
+	if token == "" {
+		return raw
 	}
-	return len(name) - 1
+	return cutLinkage(restore.Replace(token))
 }
 
-// trimArguments cuts at the first bracket outside of templates that opens a list of arguments.
-func trimArguments(name string) string {
-	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '<':
-			if i > 0 {
-				i = closing(name, i)
-			}
-		case '(':
-			if strings.HasSuffix(name[:i], "operator") && strings.HasPrefix(name[i:], "()") {
-				i++
-				continue
-			}
-			if i > 0 && !strings.HasPrefix(name[i:], "(anonymous") {
-				return strings.TrimSpace(name[:i])
-			}
-			i = closing(name, i)
+// cutTrailers removes what stands behind the arguments of a C++ method: const and references.
+func cutTrailers(name string) string {
+	for {
+		before := name
+		name = strings.TrimSuffix(name, "&")
+		if rest, ok := strings.CutSuffix(name, "const"); ok && (rest == "" || !isWordByte(rest[len(rest)-1])) {
+			name = rest
 		}
+		if name == before {
+			return name
+		}
+		name = strings.TrimRight(name, " \t")
 	}
-	return name
 }
 
-// trimTemplates makes every list of template arguments <T>, and drops the number of a lambda.
-func trimTemplates(name string) string {
+// Stand-ins for what would upset the balance of brackets and blanks. They are private characters of Unicode, which no
+// compiler emits.
+const (
+	markLess      = "\ue000" // a < that is an operator
+	markCall      = "\ue001" // operator()
+	markArrow     = "\ue002" // " -> "
+	markAnonymous = "\ue003" // `anonymous namespace'
+)
+
+var (
+	protect = strings.NewReplacer("operator<<", "operator"+markLess+markLess, "operator<", "operator"+markLess,
+		"operator()", "operator"+markCall, " -> ", " "+markArrow+" ", "`anonymous namespace'", markAnonymous)
+	restore = strings.NewReplacer(markLess, "<", markCall, "()", markArrow, "->", markAnonymous, "`anonymous namespace'")
+)
+
+// nameLambdas gives the lambdas of all compilers one name: {lambda(int)#1} of GCC, lambda_ and 32 hex digits of MSVC,
+// $_0 of Clang.
+func nameLambdas(name string) string {
+	if !strings.Contains(name, "lambda") && !strings.Contains(name, "$_") {
+		return name
+	}
 	var b strings.Builder
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c != '<' || strings.HasSuffix(name[:i], "operator") {
-			b.WriteByte(c)
+	for i := 0; i < len(name); {
+		if n := lambdaLength(name, i); n > 0 {
+			b.WriteString("lambda")
+			i += n
 			continue
 		}
-		end := closing(name, i)
-		if strings.HasPrefix(name[i:], "<lambda") {
-			b.WriteString("<lambda>")
-		} else {
-			b.WriteString("<T>")
-		}
-		i = end
+		b.WriteByte(name[i])
+		i++
 	}
 	return b.String()
 }
 
-// trimReturnType cuts what stands before the last blank outside of quotes and brackets.
-func trimReturnType(name string) string {
-	if strings.Contains(name, "operator ") || strings.ContainsAny(name, "`'{(") {
-		return name
+func lambdaLength(name string, i int) int {
+	rest := name[i:]
+	switch {
+	case strings.HasPrefix(rest, "{lambda("):
+		shut := strings.Index(rest, ")#")
+		if shut < 0 {
+			return 0
+		}
+		n := shut + 2
+		for n < len(rest) && isDigit(rest[n]) {
+			n++
+		}
+		if n > shut+2 && n < len(rest) && rest[n] == '}' {
+			return n + 1
+		}
+	case strings.HasPrefix(rest, "lambda_") && (i == 0 || !isWordByte(name[i-1])):
+		const n = len("lambda_") + 32
+		if len(rest) >= n && allHex(rest[7:n]) && (len(rest) == n || !isWordByte(rest[n])) {
+			return n
+		}
+	case strings.HasPrefix(rest, "$_"):
+		n := 2
+		for n < len(rest) && isDigit(rest[n]) {
+			n++
+		}
+		if n > 2 && (n == len(rest) || !isWordByte(rest[n])) {
+			return n
+		}
 	}
-	if i := strings.LastIndexByte(name, ' '); i >= 0 && i+1 < len(name) {
-		return name[i+1:]
+	return 0
+}
+
+func isWordByte(c byte) bool { return class[c]&isWord != 0 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// nameAnonymous makes ?A0x and a hash, by which MSVC names the anonymous namespace of inline functions, into the name
+// that it has in others.
+func nameAnonymous(name string) string {
+	const mark = "?A0x"
+	for from := 0; ; {
+		i := strings.Index(name[from:], mark)
+		if i < 0 {
+			return name
+		}
+		i += from
+		n := strings.Index(name[i:], "::")
+		if n < 0 {
+			return name
+		}
+		if allHex(name[i+len(mark) : i+n]) {
+			name = name[:i] + markAnonymous + name[i+n:]
+			from = i + len(markAnonymous)
+		} else {
+			from = i + len(mark)
+		}
+	}
+}
+
+// replaceEnclosed replaces every outermost pair of brackets and what is in it. by gets the inside and the place of
+// the opening bracket.
+func replaceEnclosed(s string, open, shut byte, by func(inner string, at int) string) string {
+	if strings.IndexByte(s, open) < 0 {
+		return s
+	}
+	var b strings.Builder
+	depth, from := 0, 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == open:
+			if depth == 0 {
+				from = i
+			}
+			depth++
+		case c == shut:
+			if depth--; depth == 0 {
+				b.WriteString(by(s[from+1:i], from))
+			}
+		case depth == 0:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// trimGenerics makes the arguments of templates <T>. At the start of a name they are Rust's: <Foo as Bar>::baz is
+// the method of a trait, of which the type is kept, and of "T as Trait", an implementation for all types, the trait.
+func trimGenerics(depth int) func(inner string, at int) string {
+	return func(inner string, at int) string {
+		switch {
+		case inner == "lambda":
+			return "<lambda>"
+		case at > 0 || depth == maxNested:
+			return "<T>"
+		}
+		if len(inner) > 5 && inner[0] >= 'A' && inner[0] <= 'Z' && strings.HasPrefix(inner[1:], " as ") {
+			inner = inner[5:]
+		}
+		inner = replaceEnclosed(inner, '<', '>', trimGenerics(depth+1))
+		inner, _, _ = strings.Cut(inner, " as ")
+		return inner
+	}
+}
+
+// maxNested bounds the nesting of types in front of a Rust method; real code has two.
+const maxNested = 16
+
+// functionToken is the part of a declaration that names the function: the word before Swift's arrow, else the last.
+// Blanks in brackets do not separate words.
+func functionToken(s string) string {
+	var last, word string
+	var stack [64]byte
+	depth, from, tooDeep := 0, 0, 0
+	flush := func(end int) {
+		if end > from {
+			last, word = word, s[from:end]
+		}
+		from = end + 1
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		shut := closer(c)
+		switch {
+		case shut != 0 && depth == len(stack):
+			tooDeep++
+		case shut != 0:
+			stack[depth] = shut
+			depth++
+		case depth > 0 && c == stack[depth-1]:
+			if tooDeep > 0 {
+				tooDeep--
+			} else {
+				depth--
+			}
+		case depth == 0 && isSpaceByte(c):
+			flush(i)
+			if word == markArrow {
+				return last
+			}
+		}
+	}
+	flush(len(s))
+	switch {
+	case word == markArrow:
+		return last
+	case word == "<T>" && last != "": // MSVC puts a blank between an operator and its template arguments
+		return last + " <T>"
+	}
+	return word
+}
+
+func closer(open byte) byte {
+	switch open {
+	case '(':
+		return ')'
+	case '{':
+		return '}'
+	case '[':
+		return ']'
+	case '<':
+		return '>'
+	}
+	return 0
+}
+
+// cutLinkage removes Rust's hash, the byte count of a Windows calling convention, and the version of a symbol of glibc.
+func cutLinkage(name string) string {
+	if i := len(name) - 19; i >= 0 && strings.HasPrefix(name[i:], "::h") && isLowerAlnum(name[i+3:]) {
+		name = name[:i]
+	}
+	if at := strings.LastIndexByte(name, '@'); at > 0 && at+1 < len(name) && strings.Trim(name[at+1:], "0123456789") == "" {
+		name = strings.TrimPrefix(name[:at], "@")
+	}
+	if at := strings.Index(name, "@GLIBC"); at > 0 {
+		name = strings.TrimRight(name[:at], "@")
 	}
 	return name
+}
+
+func isLowerAlnum(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !(isDigit(c) || c >= 'a' && c <= 'z') {
+			return false
+		}
+	}
+	return true
 }

@@ -99,7 +99,8 @@ type Component struct {
 }
 
 // Variant is one way to look at the event: "app" (in-app frames only), "system" (all frames), "default",
-// "custom-fingerprint", "checksum", "fallback".
+// "custom_client_fingerprint", "custom_server_fingerprint", "built_in_fingerprint", "checksum", "hashed_checksum",
+// "fallback".
 type Variant struct {
 	Name        string
 	Contributes bool

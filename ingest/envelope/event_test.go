@@ -60,6 +60,10 @@ func TestShapes(t *testing.T) {
 		{"level number", `{"level":40}`, func(e *Event) any { return e.Level }, "error"},
 		{"level upper", `{"level":"WARNING"}`, func(e *Event) any { return e.Level }, "warning"},
 		{"fingerprint", `{"fingerprint":["a",1,null,"{{ default }}"]}`, func(e *Event) any { return strings.Join(e.Fingerprint, "|") }, "a|1|{{ default }}"},
+		{"in app before rules", `{"stacktrace":{"frames":[{"in_app":true,"data":{"orig_in_app":0}},{"in_app":true,"data":{"orig_in_app":-1}}]}}`, func(e *Event) any {
+			f := e.Stacktrace.Frames
+			return fmt.Sprint(*f[0].ClientInApp, f[1].ClientInApp == nil, f[1].InApp == nil)
+		}, "false true true"},
 		{"fingerprint text", `{"fingerprint":"a"}`, func(e *Event) any { return strings.Join(e.Fingerprint, "|") }, "a"},
 		{"user number", `{"user":{"id":7}}`, func(e *Event) any { return e.User.Ident() }, "id:7"},
 		{"user email", `{"user":{"email":"a@b.c","plan":"free"}}`, func(e *Event) any { return e.User.Ident() + e.User.Data[0].Key }, "email:a@b.cplan"},

@@ -235,7 +235,7 @@ func (r *parser) frame(f *fastjson.Value) Frame {
 	if data := f.Get("data"); isObject(data) {
 		out.SourceMapped = data.Exists("sourcemap")
 		if out.ClientInApp = boolean(data.Get("client_in_app")); out.ClientInApp == nil {
-			out.ClientInApp = boolean(data.Get("orig_in_app"))
+			out.clientInApp(data.Get("orig_in_app"))
 		}
 	}
 	if !r.full {
@@ -245,6 +245,18 @@ func (r *parser) frame(f *fastjson.Value) Frame {
 	out.InstructionAddr, out.SymbolAddr = str(f.Get("instruction_addr"), 32), str(f.Get("symbol_addr"), 32)
 	out.ImageAddr, out.AddrMode, out.Lock = str(f.Get("image_addr"), 32), str(f.Get("addr_mode"), 32), isObject(f.Get("lock"))
 	return out
+}
+
+// clientInApp takes what a client said before another tracker's rules changed it: a boolean, or -1 for nothing, 0 or 1.
+func (f *Frame) clientInApp(v *fastjson.Value) {
+	if f.ClientInApp = boolean(v); f.ClientInApp != nil || v == nil || v.Type() != fastjson.TypeNumber {
+		return
+	}
+	n := v.GetInt()
+	f.InApp = nil
+	if said := n == 1; n >= 0 {
+		f.ClientInApp = &said
+	}
 }
 
 func lines(v *fastjson.Value) []string {
