@@ -124,8 +124,8 @@ family:native package:/lib/** -app
 family:native package:/lib32/** -app
 family:native package:/lib64/** -app
 family:native package:/opt/** -app
-family:native package:linux-gate.so* -app
-family:native package:linux-vdso.so* -app
+family:native package:linux-gate.so -app
+family:native package:linux-vdso.so.1 -app
 family:native package:/system/** -app
 family:native package:/apex/** -app
 family:native package:/vendor/** -app
@@ -185,13 +185,11 @@ family:native package:/usr/lib/** -app
 family:native package:/system/library/** -app
 family:native package:/library/** -app
 family:native package:/developer/** -app
-family:native package:/private/var/containers/bundle/application/** +app
-family:native package:/var/containers/bundle/application/** +app
 family:native package:**/containers/bundle/application/** +app
 family:native package:**/*.app/contents/** +app
-family:native package:**/*.app/frameworks/libswift*.dylib -app
-family:native package:**/*.app/**/frameworks/libswift*.dylib -app
-family:native package:**/*.app/frameworks/** -app
+family:native package:/var/**/frameworks/** -app
+family:native package:/private/var/**/frameworks/** -app
+family:native package:**/frameworks/libswift*.dylib -app
 family:native package:**/sentry.framework/** -app -group
 family:native package:**/sentryprivate.framework/** -app -group
 family:native package:**/kscrash.framework/** -app -group
@@ -299,9 +297,6 @@ family:native function:FMacErrorOutputDevice::* -app ^-app -group ^-group
 family:native function:FUnixErrorOutputDevice::* -app ^-app -group ^-group
 family:native function:AssertFailedImplV -app ^-app -group ^-group
 family:native function:ReportAssert -app ^-app -group ^-group
-family:native function:GuardedMain* -app -group v-group
-family:native function:LaunchWindowsStartup -app -group v-group
-family:native function:WinMain -app -group v-group
 `
 
 // baseDart is Dart, Flutter and the client's packages for them.

@@ -7,8 +7,10 @@ func (s *scanner) date(i, j int, w run) int {
 	switch {
 	case s.text[i]-'0' > 9:
 		return s.namedDate(i, j)
-	case w.n <= 4 && w.n > 2 && s.at(j) == '-', w.n >= 8:
+	case w.n == 4 && s.at(j) == '-', w.n >= 8:
 		return s.isoDate(i)
+	case w.n <= 2 && s.spaceAt(j) > 0:
+		return s.mailDate(i, false)
 	case s.at(j) == ':' && w.digits == w.n && w.n <= 2:
 		return s.clock(i)
 	}
@@ -19,14 +21,11 @@ func (s *scanner) date(i, j int, w run) int {
 func (s *scanner) namedDate(i, j int) int {
 	w := s.text[i:j]
 	if w == "datetime" && strings.HasPrefix(s.text[j:], ".datetime(") {
-		if n := strings.IndexByte(s.text[j:], ')'); n >= 0 {
-			return j + n + 1
-		}
-		return 0
+		return s.datetime(j)
 	}
 	if isWeekday(w) {
 		if s.at(j) == ',' {
-			return s.mailDate(j + 1)
+			return s.mailDate(s.spaces(j+1), true)
 		}
 		i = s.spaces(j)
 		j = s.wordEnd(max(i, 0))
@@ -41,14 +40,27 @@ func (s *scanner) namedDate(i, j int) int {
 	return s.monthDate(j)
 }
 
-// mailDate matches what follows "Mon,": "02 Jan 06 15:04 MST", "02-Jan-06 15:04:05 MST", "02 Jan 2006 15:04:05 -0700".
-func (s *scanner) mailDate(i int) int {
-	i = s.spaces(i)
+// datetime matches what follows "datetime", up to the bracket that closes. Where none does, none will later.
+func (s *scanner) datetime(i int) int {
+	if s.noParen {
+		return 0
+	}
+	n := strings.IndexByte(s.text[i:], ')')
+	if n < 0 {
+		s.noParen, s.steps = true, s.steps+len(s.text)-i
+		return 0
+	}
+	return i + n + 1
+}
+
+// mailDate matches "02 Jan 06 15:04 MST" and "02 Jan 2006 15:04:05 -0700", and behind a day of the week
+// "02-Jan-06 15:04:05 MST", too. Any name of a zone of up to five capitals is taken.
+func (s *scanner) mailDate(i int, named bool) int {
 	i = s.digits(i, 1, 2)
 	if i < 0 {
 		return 0
 	}
-	dash := s.at(i) == '-'
+	dash := named && s.at(i) == '-'
 	i = s.gap(i, dash)
 	if i < 0 || i+3 > len(s.text) || !isMonth(s.text[i:i+3]) {
 		return 0
@@ -145,39 +157,39 @@ func (s *scanner) isoDate(i int) int {
 }
 
 // isoTime matches the time behind a date: hours, minutes and seconds, with colons or without, a fraction and a zone.
+// With colons the seconds may be missing. What is joined to a word is left out, as long as a time remains.
 func (s *scanner) isoTime(i int) int {
-	if c := s.at(i); c == ' ' || c == 'T' {
-		i++
+	if c := s.at(i); c != ' ' && c != 'T' {
+		return 0
 	}
-	at := s.digits2(i, '2')
-	colon := at > 0 && s.at(at) == ':'
+	hour := s.digits2(i+1, '2')
+	colon := hour > 0 && s.at(hour) == ':'
+	minute, second := s.digits2(hour, '5'), 0
 	if colon {
-		at++
+		minute = s.digits2(hour+1, '5')
+		second = s.digits2(s.literal(minute, ':'), '5')
+	} else {
+		second, minute = s.digits2(minute, '5'), -1
 	}
-	at = s.digits2(at, '5')
-	if at < 0 {
-		return 0
-	}
-	second := at
-	if s.at(at) == ':' {
-		second++
-	}
-	switch end := s.digits2(second, '5'); {
-	case end > 0:
-		at = end
-	case !colon:
-		return 0
-	}
-	if s.at(at) == '.' || s.at(at) == ',' {
-		if end := s.digitsEnd(at + 1); end > at+1 {
-			at = end
+	for _, at := range [...]int{s.fraction(second), second, minute} {
+		if at < 0 {
+			continue
+		}
+		if end := s.isoZone(at); !s.wordAt(end) {
+			return end
 		}
 	}
-	at = s.isoZone(at)
-	if s.wordAt(at) {
-		return 0
+	return 0
+}
+
+func (s *scanner) fraction(i int) int {
+	if i < 0 || s.at(i) != '.' && s.at(i) != ',' {
+		return -1
 	}
-	return at
+	if end := s.digitsEnd(i + 1); end > i+1 {
+		return end
+	}
+	return -1
 }
 
 func (s *scanner) isoZone(i int) int {
@@ -236,13 +248,15 @@ func (s *scanner) clockHours(i int) int {
 	return -1
 }
 
-// clockTime matches 15:04 or 15:04:05.
+// clockTime matches 15:04 or 15:04:05, up to the end of a word.
 func (s *scanner) clockTime(i int) int {
-	at := s.digits2(s.literal(s.digits2(i, '2'), ':'), '5')
-	if at > 0 && s.at(at) == ':' {
-		return s.digits2(at+1, '5')
+	minute := s.digits2(s.literal(s.digits2(i, '2'), ':'), '5')
+	for _, at := range [...]int{s.digits2(s.literal(minute, ':'), '5'), minute} {
+		if at > 0 && !s.wordAt(at) {
+			return at
+		}
 	}
-	return at
+	return -1
 }
 
 // The matchers below take a place and give the place behind what they match, -1 when it is not there. They
@@ -279,12 +293,13 @@ func (s *scanner) spaces(i int) int {
 		return -1
 	}
 	end := i
-	for end < len(s.text) && isSpaceByte(s.text[end]) {
-		end++
+	for n := s.spaceAt(end); n > 0; n = s.spaceAt(end) {
+		end += n
 	}
 	if end == i {
 		return -1
 	}
+	s.steps += end - i
 	return end
 }
 
