@@ -157,12 +157,16 @@ func benchDraft() model.Grouping {
 func (b *rehearsalBench) measure(ctx context.Context) error {
 	span := store.SpanOf(b.project, time.Now().Add(-time.Hour), time.Now().Add(time.Minute))
 	began, n, bytes := time.Now(), 0, 0
-	_, _, err := b.program.Store.StreamEvents(ctx, span, b.events, func(e store.RawEvent) error {
-		n, bytes = n+1, bytes+len(e.Body)
-		return nil
-	})
-	if err != nil {
-		return err
+	for before := -1; n > before; {
+		before = n
+		var err error
+		span, err = b.program.Store.ReadEvents(ctx, span, 256, func(e store.RawEvent) bool {
+			n, bytes = n+1, bytes+len(e.Body)
+			return true
+		})
+		if err != nil {
+			return err
+		}
 	}
 	took := time.Since(began)
 	fmt.Fprintf(b.out, "only read: %d events, %.0f/s, %.0f MB/s\n", n, float64(n)/took.Seconds(), float64(bytes)/took.Seconds()/1e6)

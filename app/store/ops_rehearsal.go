@@ -183,31 +183,36 @@ type RawEvent struct {
 	Body        []byte
 }
 
-// StreamEvents hands the first events of a span to fn, in order of id, at most limit of them. Nothing is held but what
-// the connection has read: fn that waits makes the server wait. It answers how many there were, and the last id.
-func (s *Store) StreamEvents(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) error) (n int, last int64, err error) {
-	rows, err := s.db.Write(ctx, opsKey(span.Project)).Query(ctx, `SELECT id, issue_id, event_id, body FROM event
+// ReadEvents hands the first events of a span to fn, in order of id, at most limit of them, until fn wants no more. It
+// answers the span that is left.
+func (s *Store) ReadEvents(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) (more bool)) (rest EventSpan, err error) {
+	return readEvents(ctx, s.db.Write(ctx, opsKey(span.Project)), span, limit, fn)
+}
+
+type queries interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func readEvents(ctx context.Context, q queries, span EventSpan, limit int, fn func(RawEvent) bool) (rest EventSpan, err error) {
+	rows, err := q.Query(ctx, `SELECT id, issue_id, event_id, body FROM event
 		WHERE project_id = $1 AND id > $2 AND id < $3 AND received >= $4 ORDER BY id LIMIT $5`,
 		span.Project, span.After, span.Before, earliest(span.After), limit)
 	if err != nil {
-		return 0, span.After, fmt.Errorf("cannot read events: %w", err)
+		return span, fmt.Errorf("cannot read events: %w", err)
 	}
 	defer rows.Close()
-	last = span.After
-	for rows.Next() {
+	for more := true; more && rows.Next(); {
 		e, err := rawEvent(rows)
 		if err != nil {
-			return n, last, err
+			return span, err
 		}
-		if err := fn(e); err != nil {
-			return n, last, err
-		}
-		n, last = n+1, e.ID
+		more, span.After = fn(e), e.ID
 	}
+	rows.Close()
 	if err := rows.Err(); err != nil {
-		return n, last, fmt.Errorf("cannot read events: %w", err)
+		return span, fmt.Errorf("cannot read events: %w", err)
 	}
-	return n, last, nil
+	return span, nil
 }
 
 // rawEvent reads a row as it came over the wire: Scan would copy each body, and a rehearsal reads a million.
