@@ -36,6 +36,7 @@ func newRuleSet(rules []rule) *ruleSet {
 		set.index[fam].path, set.index[fam].pkg = map[string][]uint16{}, map[string][]uint16{}
 	}
 	for n := range rules {
+		rules[n].needs = rules[n].neededCategories()
 		set.all = append(set.all, uint16(n))
 		key := rules[n].key()
 		if key == nil {
@@ -99,49 +100,51 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 }
 
 // prepare finds the candidates of a stack.
-func (set *ruleSet) prepare(s *stack, exc *Exception, room []candidate, matched []uint16) ruleRun {
-	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always, found: room, matched: matched}
-	for i := w.from; i < len(s.frames) && len(w.found) <= maxCandidates; i++ {
-		w.find(&s.frames[i], candidate(i-w.from))
+func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
+	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always}
+	for i := w.from; i < len(s.frames) && len(found) <= maxCandidates; i++ {
+		found = set.find(&s.frames[i], candidate(i-w.from), found)
 	}
-	if len(w.found) > maxCandidates {
-		w.found, w.always = nil, set.all
+	if len(found) > maxCandidates {
+		found, w.always = nil, set.all
 	}
-	slices.Sort(w.found)
-	w.found = slices.Compact(w.found)
+	slices.Sort(found)
+	w.found = slices.Compact(found)
 	return w
 }
 
-func (w *ruleRun) find(f *frame, at candidate) {
-	index := &w.set.index[f.family]
+func (set *ruleSet) find(f *frame, at candidate, found []candidate) []candidate {
+	index := &set.index[f.family]
 	if m := f.src.Module; m != "" {
-		w.add(index.module[m[0]], at)
+		found = at.add(index.module[m[0]], found)
 	}
 	if fn := f.function; fn != "" {
-		w.add(index.function[fn[0]], at)
+		found = at.add(index.function[fn[0]], found)
 	}
-	w.addSegments(f.path, index.path, at)
-	w.addSegments(f.pkg, index.pkg, at)
+	found = at.addSegments(f.path, index.path, found)
+	return at.addSegments(f.pkg, index.pkg, found)
 }
 
-func (w *ruleRun) add(rules []uint16, at candidate) {
-	if len(w.found) > maxCandidates {
-		return
+func (c candidate) add(rules []uint16, found []candidate) []candidate {
+	if len(found) > maxCandidates {
+		return found
 	}
 	for _, r := range rules {
-		w.found = append(w.found, candidate(r)<<16|at)
+		found = append(found, candidate(r)<<16|c)
 	}
+	return found
 }
 
-func (w *ruleRun) addSegments(path string, index map[string][]uint16, at candidate) {
+func (c candidate) addSegments(path string, index map[string][]uint16, found []candidate) []candidate {
 	if len(index) == 0 {
-		return
+		return found
 	}
 	for path != "" {
 		segment, rest, _ := strings.Cut(path, "/")
 		if rules := index[segment]; rules != nil {
-			w.add(rules, at)
+			found = c.add(rules, found)
 		}
 		path = rest
 	}
+	return found
 }

@@ -11,6 +11,7 @@ type rule struct {
 
 	setsCategory bool
 	category     string
+	needs        categorySet // without which it cannot match
 }
 
 // effect is what the last flag action of each reach does: +1 sets, -1 clears, 0 is no such action. Only the last one
@@ -61,16 +62,15 @@ const maxRuleFrames = 1 << 12
 // applyRules runs the base rules and the project's: first what classifies frames, then what decides on
 // their contribution.
 func (g *grouper) applyRules(s *stack, exc *Exception) {
-	sets := [2]*ruleSet{baseRules(), nil}
+	sets := [2]*ruleSet{baseRules(g.config), nil}
 	if g.rules != nil {
 		sets[1] = g.rules.stack
 	}
 	var rooms [2][256]candidate
-	var matched [2][64]uint16
 	var work [2]ruleRun
 	for i, set := range sets {
 		if set != nil && len(s.frames) > 0 {
-			work[i] = set.prepare(s, exc, rooms[i][:0], matched[i][:0])
+			work[i] = set.prepare(s, exc, rooms[i][:0])
 		}
 	}
 	for _, classify := range [...]bool{true, false} {
@@ -82,23 +82,22 @@ func (g *grouper) applyRules(s *stack, exc *Exception) {
 
 // ruleRun is the work of a rule set on one stack.
 type ruleRun struct {
-	set     *ruleSet
-	s       *stack
-	exc     *Exception
-	from    int         // the first frame that rules look at
-	found   []candidate // by rule, then by frame
-	always  []uint16    // rules that are tried on every frame
-	matched []uint16    // frames of the rule at hand, counted from from
+	set    *ruleSet
+	s      *stack
+	exc    *Exception
+	from   int         // the first frame that rules look at
+	found  []candidate // by rule, then by frame
+	always []uint16    // rules that are tried on every frame
 }
 
 // apply runs rules one after another: all frames that a rule matches are found before it changes any.
 func (w *ruleRun) apply(classify bool) {
+	var room [32]uint16 // of matched frames, counted from from
 	found, always := w.found, w.always
 	for len(found) > 0 || len(always) > 0 {
 		if len(found) == 0 || len(always) > 0 && int(always[0]) < found[0].rule() {
-			if r := &w.set.rules[always[0]]; r.acts(classify) {
-				w.matchEvery(r)
-				w.act(r, classify)
+			if r := &w.set.rules[always[0]]; w.concerns(r, classify) {
+				w.act(r, classify, w.matchEvery(r, room[:0]))
 			}
 			always = always[1:]
 			continue
@@ -107,12 +106,16 @@ func (w *ruleRun) apply(classify bool) {
 		for n < len(found) && found[n].rule() == found[0].rule() {
 			n++
 		}
-		if r := &w.set.rules[found[0].rule()]; r.acts(classify) {
-			w.matchFound(r, found[:n])
-			w.act(r, classify)
+		if r := &w.set.rules[found[0].rule()]; w.concerns(r, classify) {
+			w.act(r, classify, w.matchFound(r, found[:n], room[:0]))
 		}
 		found = found[n:]
 	}
+}
+
+// concerns tells whether a rule may match at all, and has something to do in this pass.
+func (w *ruleRun) concerns(r *rule, classify bool) bool {
+	return r.acts(classify) && w.s.categories.hold(r.needs) && r.matchesException(w.exc)
 }
 
 // acts tells whether a rule has something to do in the pass that classifies frames, or in the one after it.
@@ -123,53 +126,48 @@ func (r *rule) acts(classify bool) bool {
 	return r.group != effect{} || r.limits != stackLimits{}
 }
 
-func (w *ruleRun) matchEvery(r *rule) {
-	w.matched = w.matched[:0]
-	if !r.matchesException(w.exc) {
-		return
-	}
+func (w *ruleRun) matchEvery(r *rule, matched []uint16) []uint16 {
 	for i := w.from; i < len(w.s.frames); i++ {
 		if r.matches(w.s.frames, i) {
-			w.matched = append(w.matched, uint16(i-w.from))
+			matched = append(matched, uint16(i-w.from))
 		}
 	}
+	return matched
 }
 
-func (w *ruleRun) matchFound(r *rule, found []candidate) {
-	w.matched = w.matched[:0]
-	if !r.matchesException(w.exc) {
-		return
-	}
+func (w *ruleRun) matchFound(r *rule, found []candidate, matched []uint16) []uint16 {
 	for _, c := range found {
 		if r.matches(w.s.frames, w.from+c.frame()) {
-			w.matched = append(w.matched, uint16(c.frame()))
+			matched = append(matched, uint16(c.frame()))
 		}
 	}
+	return matched
 }
 
-func (w *ruleRun) act(r *rule, classify bool) {
+func (w *ruleRun) act(r *rule, classify bool, matched []uint16) {
 	switch {
-	case len(w.matched) == 0:
+	case len(matched) == 0:
 	case classify:
-		w.spread(r.app, (*frame).setApp, r)
+		w.spread(r, r.app, classify, matched)
 		if r.setsCategory {
-			for _, i := range w.matched {
+			w.s.categories |= categoryBit(r.category)
+			for _, i := range matched {
 				w.s.frames[w.from+int(i)].category = r.category
 			}
 		}
 	default:
-		w.spread(r.group, (*frame).setGroup, r)
+		w.spread(r, r.group, classify, matched)
 		w.s.take(r.limits)
 	}
 }
 
 // spread does an effect for all matched frames. The engine acts for one matched frame after the other, so of all
 // actions that reach a frame those of later matches come last: one pass finds them, however many frames match.
-func (w *ruleRun) spread(e effect, set func(*frame, int8, *rule), r *rule) {
-	frames, matched := w.s.frames, w.matched
+func (w *ruleRun) spread(r *rule, e effect, classify bool, matched []uint16) {
+	frames := w.s.frames
 	if e.later == 0 && e.earlier == 0 {
 		for _, i := range matched {
-			set(&frames[w.from+int(i)], e.self, r)
+			frames[w.from+int(i)].take(e.self, classify, r)
 		}
 		return
 	}
@@ -179,7 +177,7 @@ func (w *ruleRun) spread(e effect, set func(*frame, int8, *rule), r *rule) {
 		if is {
 			matched = matched[1:]
 		}
-		set(&frames[i], e.on(is, i > first, i < last), r)
+		frames[i].take(e.on(is, i > first, i < last), classify, r)
 	}
 }
 
@@ -196,15 +194,13 @@ func (e effect) on(matched, before, after bool) int8 {
 	return 0
 }
 
-func (f *frame) setApp(to int8, _ *rule) {
-	if to != 0 {
+// take sets a flag of a frame. A frame keeps the hint of the first rule that brought it into its state.
+func (f *frame) take(to int8, classify bool, r *rule) {
+	switch {
+	case to == 0:
+	case classify:
 		f.inApp = to > 0
-	}
-}
-
-// setGroup keeps the hint of the first rule that brought the frame into its state.
-func (f *frame) setGroup(to int8, r *rule) {
-	if to != 0 && f.group != to {
+	case f.group != to:
 		f.group, f.hint = to, r.text
 	}
 }

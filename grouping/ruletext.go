@@ -345,7 +345,9 @@ func (p *ruleLine) setting(r *rule) {
 	p.blanks()
 	valueAt := p.at
 	value := p.word()
-	if value == "" {
+	if value == "" && name == "category" && p.rest() == "" {
+		p.warn(valueAt, nil, "a category without a name is none")
+	} else if value == "" {
 		p.stop(valueAt, nil, "%s needs a value of letters, digits, hyphens, dots and underscores", name)
 		return
 	}

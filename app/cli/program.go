@@ -50,7 +50,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Groupings = issues.NewGroupings(p.Store, c.log)
 	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.IDs, c.log)
 	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
-	p.Refiles = issues.NewRefiles(p.Store, p.IDs, p.log)
+	p.Refiles = issues.NewRefiles(p.Store, p.IDs, c.log)
 	return p, nil
 }
 

@@ -94,7 +94,7 @@ func (r *Refiles) moveBatchesBack(ctx context.Context, job *store.RefileJob) err
 		if err != nil {
 			return err
 		}
-		if _, err := r.store.MoveEvents(ctx, job, store.RefileCursor{After: batch.Seq}, moves); err != nil {
+		if err := r.step(ctx, job, store.RefileCursor{After: batch.Seq}, moves); err != nil {
 			return err
 		}
 	}
@@ -126,10 +126,19 @@ func (r *Refiles) page(ctx context.Context, job *store.RefileJob, src source) (m
 	if err != nil {
 		return false, err
 	}
-	next := store.RefileCursor{Step: job.Cursor.Step, After: events[len(events)-1].ID}
-	_, err = r.store.MoveEvents(ctx, job, next, moves)
-	return true, err
+	return true, r.step(ctx, job, store.RefileCursor{Step: job.Cursor.Step, After: events[len(events)-1].ID}, moves)
 }
+
+func (r *Refiles) step(ctx context.Context, job *store.RefileJob, next store.RefileCursor, moves []store.EventMove) error {
+	moved, err := r.store.MoveEvents(ctx, job, next, moves)
+	if err == nil {
+		r.log.Debug(movedBatch, "refile", job.ID, "events", moved, "done", job.Done)
+	}
+	return err
+}
+
+// movedBatch is logged after each step of a job.
+const movedBatch = "moved a batch of events"
 
 // choose says where an event goes; false leaves it where it is.
 func (s source) choose(m *store.EventMove, ev *envelope.Event) bool {

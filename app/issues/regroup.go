@@ -14,15 +14,12 @@ import (
 	"kibitz/ingest/envelope"
 )
 
-// Bounds of what a stream of stored events holds in memory: chunks of at most 256 events or 1 MiB of compressed bodies
-// (and the one body that goes beyond it), four of them for each core.
+// Bounds of what a stream of stored events holds in memory: chunks of at most 256 events and about 1 MiB of compressed
+// bodies, four of them for each core. A chunk is one statement, so that no connection waits while others work.
 const (
 	chunkEvents  = 256
 	chunkBytes   = 1 << 20
 	chunksPerCPU = 4
-	// streamPage is how many events one statement reads: some seconds, after which its snapshot goes, so that the
-	// database can clean up behind it.
-	streamPage = 50_000
 )
 
 // regroupChunk is a run of stored events, in order of id, with the hashes that a setup gives them.
@@ -41,14 +38,18 @@ type regrouped struct {
 	hashes    [][16]byte
 }
 
-func (c *regroupChunk) full() bool {
-	return len(c.events) == chunkEvents || len(c.bodies) >= chunkBytes
-}
-
-func (c *regroupChunk) take(e store.RawEvent) {
+// take adds an event and tells whether there is room for more: four times what was meant to be read is let pass, since
+// events may be larger than those before them.
+func (c *regroupChunk) take(e store.RawEvent) (more bool) {
 	at := len(c.bodies)
 	c.bodies = append(c.bodies, e.Body...)
 	c.events = append(c.events, regrouped{id: e.ID, issue: e.IssueID, eventID: e.EventID, body: [2]int{at, len(c.bodies)}})
+	return len(c.bodies) < 4*chunkBytes
+}
+
+// next is how many events the next chunk should have, when they are as large as those of this one.
+func (c *regroupChunk) next() int {
+	return min(max(chunkBytes*len(c.events)/max(len(c.bodies), 1), 1), chunkEvents)
 }
 
 func (c *regroupChunk) reset() {
@@ -87,33 +88,20 @@ type regroupStream struct {
 func (st *regroupStream) read(span store.EventSpan) error {
 	defer close(st.order)
 	defer close(st.work)
-	var c *regroupChunk
-	take := func(e store.RawEvent) (err error) {
-		if c == nil {
-			if c, err = st.receive(st.free); err != nil {
-				return err
-			}
-			c.reset()
-		}
-		if c.take(e); c.full() {
-			err, c = st.pass(c), nil
-		}
-		return err
-	}
-	for {
-		n, last, err := st.store.StreamEvents(st.ctx, span, streamPage, take)
+	for size := chunkEvents; ; {
+		c, err := st.receive(st.free)
 		if err != nil {
 			return err
 		}
-		if n < streamPage {
-			break
+		c.reset()
+		if span, err = st.store.ReadEvents(st.ctx, span, size, c.take); err != nil || len(c.events) == 0 {
+			return err
 		}
-		span.After = last
+		size = c.next()
+		// Both have room for every chunk there is.
+		st.work <- c
+		st.order <- c
 	}
-	if c == nil {
-		return nil
-	}
-	return st.pass(c)
 }
 
 func (st *regroupStream) receive(from chan *regroupChunk) (*regroupChunk, error) {
@@ -123,13 +111,6 @@ func (st *regroupStream) receive(from chan *regroupChunk) (*regroupChunk, error)
 	case <-st.ctx.Done():
 		return nil, st.ctx.Err()
 	}
-}
-
-// pass gives a chunk to those who group, and its place in the order. Both have room for every chunk there is.
-func (st *regroupStream) pass(c *regroupChunk) error {
-	st.work <- c
-	st.order <- c
-	return nil
 }
 
 func (st *regroupStream) group(setup grouping.Setup) error {

@@ -79,14 +79,14 @@ func (r *Rehearsals) Cancel(ctx context.Context, id int64) error {
 	return err
 }
 
-// Run works through the rehearsals that wait, one at a time, until ctx ends. One that was under way when its process died
-// starts again from its beginning: it has changed nothing.
+// Run works through the rehearsals that wait, one at a time, until ctx ends. They belong to whoever holds the lock of their
+// project, which a process that dies lets go of; the next one begins again what was under way: it has changed nothing.
 func (r *Rehearsals) Run(ctx context.Context) {
 	tick := time.NewTicker(rehearsalPoll)
 	defer tick.Stop()
 	for {
-		if worked := r.next(ctx); worked && ctx.Err() == nil {
-			continue
+		if err := r.round(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("cannot rehearse; trying again", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -97,45 +97,51 @@ func (r *Rehearsals) Run(ctx context.Context) {
 	}
 }
 
-// next runs one rehearsal, if one waits.
-func (r *Rehearsals) next(ctx context.Context) (worked bool) {
-	job, lock, err := r.store.ClaimRehearsal(ctx)
-	if err != nil && ctx.Err() == nil {
-		r.log.Warn("cannot look for rehearsals", "err", err)
+// round runs all rehearsals that wait. One project's trouble does not keep the others waiting.
+func (r *Rehearsals) round(ctx context.Context) error {
+	projects, err := r.store.OpenRehearsalProjects(ctx)
+	if err != nil {
+		return err
 	}
-	if err != nil || lock == nil {
-		return false
+	var failed []error
+	for _, project := range projects {
+		_, err := r.store.HoldRehearsals(ctx, project, func(ctx context.Context) error { return r.jobs(ctx, project) })
+		failed = append(failed, err)
 	}
-	defer lock.Release(ctx)
-	result, err := r.rehearse(ctx, job, lock.Held)
-	switch {
-	case ctx.Err() != nil, errors.Is(err, errNotWanted):
-		return ctx.Err() == nil
-	case err != nil && errs.Of(err) == errs.Internal && lock.Held(ctx) != nil, errs.Of(err) == errs.Unavailable:
-		r.log.Warn("a rehearsal lost the database and will begin again", "rehearsal", job.ID, "err", err)
-		return false
-	}
-	return r.end(ctx, job.ID, result, err)
+	return errors.Join(failed...)
 }
 
-// end stores what came of a rehearsal.
-func (r *Rehearsals) end(ctx context.Context, id int64, result *model.RehearsalResult, failure error) bool {
-	text := ""
-	if failure != nil {
-		r.log.Warn("a rehearsal failed", "rehearsal", id, "err", failure)
-		result, text = nil, errs.Message(failure)
+func (r *Rehearsals) jobs(ctx context.Context, project int64) error {
+	for {
+		job, ok, err := r.store.NextRehearsal(ctx, project)
+		if err != nil || !ok {
+			return err
+		}
+		if err := r.do(ctx, job); err != nil {
+			return err
+		}
 	}
-	if err := r.store.EndRehearsal(ctx, id, result, text); err != nil {
-		r.log.Error("cannot store the result of a rehearsal", "rehearsal", id, "err", err)
-		return false
+}
+
+// do runs a rehearsal and stores what came of it. When the database goes away it stays as it is, to begin again.
+func (r *Rehearsals) do(ctx context.Context, job model.Rehearsal) error {
+	result, err := r.rehearse(ctx, job)
+	switch {
+	case errors.Is(err, errNotWanted):
+		return nil
+	case err == nil:
+		return r.store.EndRehearsal(ctx, job.ID, result, "")
+	case ctx.Err() != nil, errs.Of(err) == errs.Unavailable:
+		return err
 	}
-	return true
+	r.log.Warn("a rehearsal failed", "rehearsal", job.ID, "err", err)
+	return r.store.EndRehearsal(ctx, job.ID, nil, errs.Message(err))
 }
 
 // errNotWanted ends the work on a rehearsal that somebody cancelled.
 var errNotWanted = errors.New("the rehearsal was cancelled")
 
-func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal, held func(context.Context) error) (*model.RehearsalResult, error) {
+func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal) (*model.RehearsalResult, error) {
 	setup, err := setupOf(model.Grouping{Config: job.Config, StackRules: job.StackRules, FingerprintRules: job.FingerprintRules})
 	if err != nil {
 		return nil, err
@@ -146,7 +152,7 @@ func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal, held fun
 		return nil, err
 	}
 	sim := newSimulation(r.limits)
-	err = r.telling(ctx, job.ID, total, held, func(ctx context.Context, done *atomic.Int64) error {
+	err = r.telling(ctx, job.ID, total, func(ctx context.Context, done *atomic.Int64) error {
 		return regroupEvents(ctx, r.store, span, setup, func(c *regroupChunk) error {
 			done.Add(int64(len(c.events)))
 			return sim.add(c)
@@ -158,8 +164,8 @@ func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal, held fun
 	return r.describe(ctx, job.ProjectID, setup, sim)
 }
 
-// telling runs work, notes how far it has come, and ends it when it is not wanted any more or the lock is lost.
-func (r *Rehearsals) telling(ctx context.Context, id, total int64, held func(context.Context) error, work func(context.Context, *atomic.Int64) error) error {
+// telling runs work, notes how far it has come, and ends it when it is not wanted any more.
+func (r *Rehearsals) telling(ctx context.Context, id, total int64, work func(context.Context, *atomic.Int64) error) error {
 	var done atomic.Int64
 	g, working := errgroup.WithContext(ctx)
 	over := make(chan struct{})
@@ -173,9 +179,9 @@ func (r *Rehearsals) telling(ctx context.Context, id, total int64, held func(con
 		for {
 			select {
 			case <-over:
-				return r.tell(ctx, id, done.Load(), total, held)
+				return r.tell(ctx, id, done.Load(), total)
 			case <-tick.C:
-				if err := r.tell(working, id, done.Load(), total, held); err != nil {
+				if err := r.tell(working, id, done.Load(), total); err != nil {
 					return err
 				}
 			}
@@ -184,10 +190,7 @@ func (r *Rehearsals) telling(ctx context.Context, id, total int64, held func(con
 	return g.Wait()
 }
 
-func (r *Rehearsals) tell(ctx context.Context, id, done, total int64, held func(context.Context) error) error {
-	if err := held(ctx); err != nil {
-		return err
-	}
+func (r *Rehearsals) tell(ctx context.Context, id, done, total int64) error {
 	goOn, err := r.store.TellRehearsal(ctx, id, done, total)
 	if err == nil && !goOn {
 		err = errNotWanted

@@ -70,9 +70,7 @@ func (k *desk) pass() {
 
 // drive works until nothing waits.
 func (k *desk) drive(r *Rehearsals) error {
-	for r.next(db.With(k.ctx, db.Jobs)) {
-	}
-	return k.ctx.Err()
+	return r.round(db.With(k.ctx, db.Jobs))
 }
 
 // TestRehearsal holds the exact counts of a draft that merges two issues and splits one, and that nothing has changed.
@@ -224,14 +222,19 @@ func TestRehearsalTaken(t *testing.T) {
 		r := k.rehearser()
 		job, err := r.Start(k.ctx, k.project.ID, 1, draft("message:* -> all"), time.Now().Add(-time.Hour))
 		k.must(err)
-		_, lock, err := k.store.ClaimRehearsal(k.ctx)
-		if k.must(err); lock == nil {
-			t.Fatal("nothing to claim")
+		held, err := k.store.HoldRehearsals(k.ctx, k.project.ID, func(ctx context.Context) error {
+			if _, ok, err := k.store.NextRehearsal(ctx, k.project.ID); err != nil || !ok {
+				t.Errorf("nothing to take: %v", err)
+			}
+			return r.round(k.ctx) // another process, while the first one works
+		})
+		if k.must(err); !held {
+			t.Error("the lock was taken already")
 		}
-		if r.next(k.ctx) {
-			t.Error("two ran it at once")
+		if job, err = r.Get(k.ctx, job.ID); err != nil || job.State != model.JobRunning {
+			t.Errorf("two ran it at once: %+v %v", job, err)
 		}
-		lock.Release(k.ctx) // as the server does when the process dies
+		// The first one is dead: its connection, and the lock with it, is gone.
 		k.must(k.drive(r))
 		job, err = r.Get(k.ctx, job.ID)
 		if k.must(err); job.State != model.JobDone || job.Result.Events != 6 || job.Result.MergeCount != 1 {
@@ -249,11 +252,10 @@ func TestRehearsalCancelled(t *testing.T) {
 	r := k.rehearser()
 	job, err := r.Start(k.ctx, k.project.ID, 1, draft(""), time.Now().Add(-time.Hour))
 	k.must(err)
-	claimed, lock, err := k.store.ClaimRehearsal(k.ctx)
+	claimed, _, err := k.store.NextRehearsal(k.ctx, k.project.ID)
 	k.must(err)
-	defer lock.Release(k.ctx)
 	k.must(r.Cancel(k.ctx, job.ID))
-	if _, err := r.rehearse(k.ctx, claimed, lock.Held); err != errNotWanted {
+	if _, err := r.rehearse(k.ctx, claimed); err != errNotWanted {
 		t.Errorf("it went on: %v", err)
 	}
 	job, err = r.Get(k.ctx, job.ID)

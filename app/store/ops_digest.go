@@ -37,7 +37,8 @@ type NewEvent struct {
 	Tags      []Tag
 	UserHash  int64 // 0: nobody known
 
-	issueID int64 // discarded, or the issue that it goes to
+	issueID int64      // discarded, or the issue that it goes to
+	older   [][16]byte // what Secondary gave, when it was asked
 }
 
 // discarded stands in place of an issue for the events of a hash with a tombstone.
@@ -80,9 +81,8 @@ var ErrCursorMoved = errors.New("the spool cursor stands elsewhere")
 
 // SaveDigest stores a batch and moves the spool cursor in one transaction. Events whose id has been seen
 // before are counted as filtered, reason duplicate, and those of a hash with a tombstone as filtered, reason
-// discarded; they change nothing else. Batches of one node must come one after the other. It is ErrGroupingMoved when a
-// project no longer groups as its events were. It is safe to repeat after an ambiguous commit: the cursor then stands
-// elsewhere.
+// discarded; they change nothing else. A project that no longer groups as its events were is ErrGroupingMoved. Batches of
+// one node must come one after the other. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
 func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err error) {
 	err = s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
 		out = Digested{}
@@ -91,6 +91,9 @@ func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err err
 			return err
 		}
 		unseen := len(fresh)
+		if err := lookFurther(ctx, tx, fresh, known); err != nil {
+			return err
+		}
 		fresh = withoutDiscarded(fresh, known)
 		out.Stored, out.Duplicates, out.Discarded = len(fresh), len(d.Events)-unseen, unseen-len(fresh)
 		if len(fresh) > 0 {
@@ -111,7 +114,7 @@ type hashKey struct {
 // withoutDiscarded leaves the events out whose first known hash has a tombstone.
 func withoutDiscarded(events []*NewEvent, known map[hashKey]int64) (kept []*NewEvent) {
 	for _, e := range events {
-		if issueOf(e.ProjectID, e.Hashes, known) == discarded {
+		if issueOf(e, known) == discarded {
 			e.issueID = discarded
 			continue
 		}
@@ -128,9 +131,9 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 	known = map[hashKey]int64{}
 	won := map[int64]bool{}
 	if len(d.Events) > 0 {
-		queueFiling(b, d.Versions)
 		projects, eventIDs, ids := idColumns(d.Events)
 		queueHoldHashes(b, projects)
+		queueVersions(b, d.Versions)
 		b.Queue(`INSERT INTO event_seen (project_id, event_id, id)
 			SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[])
 			ON CONFLICT DO NOTHING RETURNING id`, projects, eventIDs, ids).Query(func(rows pgx.Rows) error {
@@ -142,7 +145,7 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 		return nil, nil, fmt.Errorf("cannot open the batch: %w", err)
 	}
 	for i := range d.Events {
-		d.Events[i].issueID = 0 // of an earlier attempt
+		d.Events[i].issueID, d.Events[i].older = 0, nil // of an earlier attempt
 		if won[d.Events[i].ID] {
 			fresh = append(fresh, &d.Events[i])
 		}
@@ -213,23 +216,13 @@ func queueHashes(b *pgx.Batch, keys []hashKey, known map[hashKey]int64) {
 	})
 }
 
-// bindIssues gives every event its issue: the first of its hashes that is known decides, and its other
-// hashes are bound to the same issue. Events without a known hash make new issues.
+// bindIssues gives every event its issue: the first of its hashes that is known decides, then those of an older
+// configuration, and its other hashes are bound to the same issue. Events without a known hash make new issues.
 func bindIssues(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) ([]IssueRef, error) {
-	older := map[*NewEvent][][16]byte{}
-	if missing := unbound(events, known); len(missing) > 0 {
-		older = secondaries(missing)
-		if err := lockProjects(ctx, tx, missing, older, known); err != nil {
-			return nil, err
-		}
-	}
 	var made []*NewEvent
 	var bound []boundHash
 	for _, e := range events {
-		e.issueID = issueOf(e.ProjectID, e.Hashes, known)
-		if e.issueID == 0 {
-			e.issueID = issueOf(e.ProjectID, older[e], known)
-		}
+		e.issueID = issueOf(e, known)
 		if e.issueID == 0 {
 			e.issueID = e.ID
 			made = append(made, e)
@@ -255,21 +248,12 @@ type boundHash struct {
 	config string
 }
 
-// secondaries are the hashes of an older configuration of events that have no group yet.
-func secondaries(events []*NewEvent) map[*NewEvent][][16]byte {
-	out := map[*NewEvent][][16]byte{}
-	for _, e := range events {
-		if e.Secondary != nil {
-			out[e] = e.Secondary()
-		}
-	}
-	return out
-}
-
-func issueOf(project int64, hashes [][16]byte, known map[hashKey]int64) int64 {
-	for _, h := range hashes {
-		if id, ok := known[hashKey{project, h}]; ok {
-			return id
+func issueOf(e *NewEvent, known map[hashKey]int64) int64 {
+	for _, list := range [][][16]byte{e.Hashes, e.older} {
+		for _, h := range list {
+			if id, ok := known[hashKey{e.ProjectID, h}]; ok {
+				return id
+			}
 		}
 	}
 	return 0
@@ -278,22 +262,36 @@ func issueOf(project int64, hashes [][16]byte, known map[hashKey]int64) int64 {
 func unbound(events []*NewEvent, known map[hashKey]int64) []*NewEvent {
 	var out []*NewEvent
 	for _, e := range events {
-		if issueOf(e.ProjectID, e.Hashes, known) == 0 {
+		if issueOf(e, known) == 0 {
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
+// lookFurther looks for the groups of events that have none yet: by the hashes of an older configuration, and by their own
+// once more under a lock, since another node may have made the same issues in the meantime.
+func lookFurther(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) error {
+	missing := unbound(events, known)
+	if len(missing) == 0 {
+		return nil
+	}
+	for _, e := range missing {
+		if e.Secondary != nil {
+			e.older = e.Secondary()
+		}
+	}
+	return lockProjects(ctx, tx, missing, known)
+}
+
 // lockProjects takes the rows of the projects that get new issues, in order of id so that two nodes never
-// deadlock, and looks again: another node may have made the same issues in the meantime. Hashes of an older
-// configuration are looked for now.
-func lockProjects(ctx context.Context, tx pgx.Tx, events []*NewEvent, older map[*NewEvent][][16]byte, known map[hashKey]int64) error {
+// deadlock, and looks again.
+func lockProjects(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) error {
 	var ids []int64
 	var keys []hashKey
 	for _, e := range events {
 		ids = append(ids, e.ProjectID)
-		for _, h := range slices.Concat(e.Hashes, older[e]) {
+		for _, h := range slices.Concat(e.Hashes, e.older) {
 			keys = append(keys, hashKey{e.ProjectID, h})
 		}
 	}

@@ -12,12 +12,6 @@ import (
 	"kibitz/app/model"
 )
 
-// filingLock is the class of the advisory locks that make a change of a project's grouping a sharp edge: the digest
-// holds the lock of each of its projects shared until its commit, and whoever changes rules or moves hashes holds it
-// alone. A row lock would not do: projects of version 0 have no row, and a digest that shares the project's row and
-// then numbers an issue in it would meet another one doing the same in a deadlock.
-const filingLock = 715190223
-
 // ErrGroupingMoved marks that the events of a batch were grouped by a version that no longer counts.
 var ErrGroupingMoved = errors.New("the grouping of a project has changed since its events were grouped")
 
@@ -88,7 +82,7 @@ func (s *Store) groupings(ctx context.Context, sql string, args ...any) ([]model
 // the version that counts. Digests that run have ended with the old version when it returns, and later ones see the new.
 func (s *Store) SaveGrouping(ctx context.Context, g model.Grouping, expect int64) (model.Grouping, error) {
 	err := s.db.Tx(ctx, opsKey(g.ProjectID), func(tx pgx.Tx) error {
-		if err := lockFiling(ctx, tx, g.ProjectID); err != nil {
+		if err := lockHashes(ctx, tx, g.ProjectID); err != nil {
 			return err
 		}
 		return saveGrouping(ctx, tx, &g, expect)
@@ -96,16 +90,8 @@ func (s *Store) SaveGrouping(ctx context.Context, g model.Grouping, expect int64
 	return g, err
 }
 
-// lockFiling waits until no digest of a project runs, and keeps new ones waiting until the end of the transaction. It is
-// a statement of its own, so that the next one sees what those digests committed.
-func lockFiling(ctx context.Context, tx pgx.Tx, project int64) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, hashint8($2))`, filingLock, project); err != nil {
-		return fmt.Errorf("cannot wait for the digests of project %d: %w", project, err)
-	}
-	return nil
-}
-
-// saveGrouping needs lockFiling.
+// saveGrouping is for a transaction that has locked the hashes of the project: digests hold them while they compare the
+// version, so that none is filed by the old one after this commits.
 func saveGrouping(ctx context.Context, tx pgx.Tx, g *model.Grouping, expect int64) error {
 	g.Version = expect + 1
 	var until *time.Time
@@ -132,11 +118,10 @@ func saveGrouping(ctx context.Context, tx pgx.Tx, g *model.Grouping, expect int6
 	return nil
 }
 
-// queueFiling makes a digest wait for changes of its projects' groupings and fail with ErrGroupingMoved when one of
-// them no longer stands at the version that its events were grouped by.
-func queueFiling(b *pgx.Batch, versions map[int64]int64) {
+// queueVersions makes a digest fail with ErrGroupingMoved when one of its projects no longer stands at the version that
+// its events were grouped by. It holds the hashes of the projects by then, so that none moves before it commits.
+func queueVersions(b *pgx.Batch, versions map[int64]int64) {
 	projects, wanted := columns(versions)
-	b.Queue(`SELECT count(pg_advisory_xact_lock_shared($1, hashint8(p))) FROM unnest($2::bigint[]) AS p`, filingLock, projects)
 	b.Queue(`SELECT w.project_id FROM unnest($1::bigint[], $2::bigint[]) AS w (project_id, version)
 		LEFT JOIN project_grouping g USING (project_id)
 		WHERE coalesce(g.version, 0) <> w.version`, projects, wanted).Query(func(rows pgx.Rows) error {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kibitz/app/db"
 	"kibitz/app/errs"
 	"kibitz/app/model"
 )
@@ -93,39 +92,38 @@ func (s *Store) CancelRehearsal(ctx context.Context, id int64) (bool, error) {
 	return tag.RowsAffected() > 0, nil
 }
 
-// ClaimRehearsal takes the oldest rehearsal that waits, or that a process left when it died, from its beginning. The lock
-// keeps others off it and is nil when there is none.
-func (s *Store) ClaimRehearsal(ctx context.Context) (r model.Rehearsal, lock *db.Lock, err error) {
-	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT id FROM rehearsal WHERE state IN ('queued', 'running') ORDER BY id LIMIT 20`)
+// OpenRehearsalProjects are the projects whose rehearsals wait or run, the one that waits longest first.
+func (s *Store) OpenRehearsalProjects(ctx context.Context) ([]int64, error) {
+	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT project_id FROM rehearsal
+		WHERE state IN ('queued', 'running') GROUP BY project_id ORDER BY min(id)`)
 	if err != nil {
-		return r, nil, fmt.Errorf("cannot look for rehearsals: %w", err)
+		return nil, fmt.Errorf("cannot look for rehearsals: %w", err)
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil || len(ids) == 0 {
-		return r, nil, err
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for rehearsals: %w", err)
 	}
-	if lock, err = s.db.TryLock(ctx, opsKey(0), rehearsalLock, ids); err != nil || lock == nil {
-		return r, nil, err
-	}
-	if r, err = s.startRehearsal(ctx, lock.ID); err != nil || r.ID == 0 {
-		lock.Release(ctx)
-		return r, nil, err
-	}
-	return r, lock, nil
+	return ids, nil
 }
 
-// startRehearsal marks one as running; it has no id when it has ended since it was found.
-func (s *Store) startRehearsal(ctx context.Context, id int64) (model.Rehearsal, error) {
-	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `UPDATE rehearsal SET state = 'running', started_at = now(), done = 0
-		WHERE id = $1 AND state IN ('queued', 'running') RETURNING `+rehearsalColumns, id)
+// NextRehearsal starts the oldest rehearsal of a project that waits, or one again that its process left when it died; ok
+// is false when there is none. The caller holds the rehearsals of the project.
+func (s *Store) NextRehearsal(ctx context.Context, project int64) (r model.Rehearsal, ok bool, err error) {
+	rows, err := s.db.Write(ctx, opsKey(project)).Query(ctx, `UPDATE rehearsal SET state = 'running', started_at = now(), done = 0
+		WHERE id = (SELECT id FROM rehearsal WHERE project_id = $1 AND state IN ('queued', 'running') ORDER BY id LIMIT 1)
+			AND state IN ('queued', 'running')
+		RETURNING `+rehearsalColumns, project)
 	if err != nil {
-		return model.Rehearsal{}, fmt.Errorf("cannot start rehearsal %d: %w", id, err)
+		return r, false, fmt.Errorf("cannot start a rehearsal of project %d: %w", project, err)
 	}
-	r, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (model.Rehearsal, error) { return scanRehearsal(row) })
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return r, fmt.Errorf("cannot start rehearsal %d: %w", id, err)
+	r, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (model.Rehearsal, error) { return scanRehearsal(row) })
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, false, nil
 	}
-	return r, nil
+	if err != nil {
+		return r, false, fmt.Errorf("cannot start a rehearsal of project %d: %w", project, err)
+	}
+	return r, true, nil
 }
 
 // TellRehearsal notes how far a running rehearsal has come, and tells whether it shall go on.
@@ -185,31 +183,36 @@ type RawEvent struct {
 	Body        []byte
 }
 
-// StreamEvents hands the first events of a span to fn, in order of id, at most limit of them. Nothing is held but what
-// the connection has read: fn that waits makes the server wait. It answers how many there were, and the last id.
-func (s *Store) StreamEvents(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) error) (n int, last int64, err error) {
-	rows, err := s.db.Write(ctx, opsKey(span.Project)).Query(ctx, `SELECT id, issue_id, event_id, body FROM event
+// ReadEvents hands the first events of a span to fn, in order of id, at most limit of them, until fn wants no more. It
+// answers the span that is left.
+func (s *Store) ReadEvents(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) (more bool)) (rest EventSpan, err error) {
+	return readEvents(ctx, s.db.Write(ctx, opsKey(span.Project)), span, limit, fn)
+}
+
+type queries interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func readEvents(ctx context.Context, q queries, span EventSpan, limit int, fn func(RawEvent) bool) (rest EventSpan, err error) {
+	rows, err := q.Query(ctx, `SELECT id, issue_id, event_id, body FROM event
 		WHERE project_id = $1 AND id > $2 AND id < $3 AND received >= $4 ORDER BY id LIMIT $5`,
 		span.Project, span.After, span.Before, earliest(span.After), limit)
 	if err != nil {
-		return 0, span.After, fmt.Errorf("cannot read events: %w", err)
+		return span, fmt.Errorf("cannot read events: %w", err)
 	}
 	defer rows.Close()
-	last = span.After
-	for rows.Next() {
+	for more := true; more && rows.Next(); {
 		e, err := rawEvent(rows)
 		if err != nil {
-			return n, last, err
+			return span, err
 		}
-		if err := fn(e); err != nil {
-			return n, last, err
-		}
-		n, last = n+1, e.ID
+		more, span.After = fn(e), e.ID
 	}
+	rows.Close()
 	if err := rows.Err(); err != nil {
-		return n, last, fmt.Errorf("cannot read events: %w", err)
+		return span, fmt.Errorf("cannot read events: %w", err)
 	}
-	return n, last, nil
+	return span, nil
 }
 
 // rawEvent reads a row as it came over the wire: Scan would copy each body, and a rehearsal reads a million.

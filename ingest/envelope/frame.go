@@ -34,14 +34,20 @@ func (r *parser) stack(v *fastjson.Value) *Stacktrace {
 // frame reads the members of a frame in one pass: to look each of them up by name would compare hundreds of names.
 func (r *parser) frame(f *fastjson.Value, out *Frame) {
 	seen := frameMember(0) // the first of several members with one name counts
+	var data *fastjson.Value
 	o, _ := f.Object()
 	o.Visit(func(key []byte, v *fastjson.Value) {
 		m := frameMembers(key)
-		if seen&m == 0 {
-			seen |= m
+		if seen&m != 0 {
+			return
+		}
+		if seen |= m; m == memberData {
+			data = v
+		} else {
 			r.frameMember(m, v, out)
 		}
 	})
+	r.frameData(data, out) // what it says about in_app overrules the member of that name
 	if r.full {
 		r.frameDetails(f, out)
 	}
@@ -119,8 +125,6 @@ func (r *parser) frameMember(m frameMember, v *fastjson.Value, out *Frame) {
 		out.ContextLine = r.str(v, maxLine)
 	case memberInApp:
 		out.InApp = r.boolean(v)
-	case memberData:
-		r.frameData(v, out)
 	}
 }
 
@@ -130,7 +134,21 @@ func (r *parser) frameData(data *fastjson.Value, out *Frame) {
 	}
 	out.SourceMapped = data.Exists("sourcemap")
 	if out.ClientInApp = r.boolean(data.Get("client_in_app")); out.ClientInApp == nil {
-		r.clientInApp(out, data.Get("orig_in_app"))
+		r.clientInApp(data.Get("orig_in_app"), out)
+	}
+}
+
+// clientInApp takes what a client said before another tracker's rules changed it: a boolean, or -1 for nothing, 0 or 1.
+func (r *parser) clientInApp(v *fastjson.Value, out *Frame) {
+	if out.ClientInApp = r.boolean(v); out.ClientInApp != nil || v == nil || v.Type() != fastjson.TypeNumber {
+		return
+	}
+	out.InApp = nil
+	switch n := v.GetInt(); {
+	case n == 1:
+		out.ClientInApp = &r.yes
+	case n >= 0:
+		out.ClientInApp = &r.no
 	}
 }
 
@@ -151,16 +169,4 @@ func lines(v *fastjson.Value) []string {
 		}
 	}
 	return out
-}
-
-// clientInApp takes what a client said before another tracker's rules changed it: a boolean, or -1 for nothing, 0 or 1.
-func (r *parser) clientInApp(f *Frame, v *fastjson.Value) {
-	if f.ClientInApp = r.boolean(v); f.ClientInApp != nil || v == nil || v.Type() != fastjson.TypeNumber {
-		return
-	}
-	n := v.GetInt()
-	f.InApp = nil
-	if said := n == 1; n >= 0 {
-		f.ClientInApp = &said
-	}
 }
