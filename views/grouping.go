@@ -44,11 +44,11 @@ type RehearsalRow struct {
 	Who string
 }
 
-// TombstoneRow is a hash whose events are discarded.
+// TombstoneRow is an issue whose events are discarded, with its hashes.
 type TombstoneRow struct {
-	Hash, Title string
-	At          time.Time
-	Who         string
+	Title  string
+	Hashes []string
+	At     time.Time
 }
 
 // Window is a stretch of the past to rehearse on.

@@ -80,11 +80,28 @@ func (s *Server) groupingLists(ctx context.Context, project model.Project, props
 	if props.Refiles, err = s.refileRows(ctx, project, refiles); err != nil {
 		return err
 	}
-	for _, t := range stones {
-		props.Tombstones = append(props.Tombstones, views.TombstoneRow{Hash: t.Hash, Title: t.Title, At: t.At})
-	}
+	props.Tombstones = tombstoneRows(stones)
 	s.nameVersions(ctx, history, rehearsals, props)
 	return nil
+}
+
+// tombstoneRows puts the hashes of one discarded issue into one row.
+func tombstoneRows(stones []model.Tombstone) (out []views.TombstoneRow) {
+	type issue struct {
+		refile int64
+		title  string
+	}
+	at := map[issue]int{}
+	for _, t := range stones {
+		n, known := at[issue{t.RefileID, t.Title}]
+		if !known {
+			n = len(out)
+			at[issue{t.RefileID, t.Title}] = n
+			out = append(out, views.TombstoneRow{Title: t.Title, At: t.At})
+		}
+		out[n].Hashes = append(out[n].Hashes, t.Hash)
+	}
+	return out
 }
 
 // nameVersions puts versions beside the ones before them, and names to them and to rehearsals.
@@ -253,7 +270,7 @@ func (s *Server) postRestore(c *fiber.Ctx) error {
 	return c.Redirect("/projects/"+project.Slug+"/grouping", fiber.StatusSeeOther)
 }
 
-// postAccept takes events of a discarded hash again: POST /projects/:slug/grouping/accept.
+// postAccept takes events of discarded hashes again: POST /projects/:slug/grouping/accept.
 func (s *Server) postAccept(c *fiber.Ctx) error {
 	form, err := s.form(c)
 	if err != nil {
@@ -263,8 +280,8 @@ func (s *Server) postAccept(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.refiles.Accept(c.UserContext(), project.ID, form.Get("hash")); err != nil {
-		return err
+	if err := s.refiles.Accept(c.UserContext(), project.ID, form["hash"]...); err != nil {
+		return s.refused(c, err, "/projects/"+project.Slug+"/grouping")
 	}
 	s.setToast(c, toast{Text: "Accepted again. The next such event makes an issue."})
 	return c.Redirect("/projects/"+project.Slug+"/grouping#discarded-h", fiber.StatusSeeOther)
