@@ -134,6 +134,7 @@ func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Re
 	if err := r.store.Bind(ctx, job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
 		return err
 	}
+	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(sim.groups), "events", 0)
 	return r.groupings.Refresh(ctx)
 }
 

@@ -148,8 +148,7 @@ func (m *windowMover) flush() error {
 		if err != nil {
 			return err
 		}
-		_, err = m.r.store.MoveEvents(m.ctx, m.job, store.RefileCursor{Step: stepMove, After: events[len(events)-1].ID}, moves)
-		return err
+		return m.r.refiles.step(m.ctx, m.job, store.RefileCursor{Step: stepMove, After: events[len(events)-1].ID}, moves)
 	})
 	clear(m.pending)
 	return err
