@@ -34,7 +34,8 @@ type regroupChunk struct {
 type regrouped struct {
 	id, issue int64
 	eventID   [16]byte
-	body      [2]int // its place in bodies
+	hash      [16]byte // the primary hash that it was filed by; zero when that is not known
+	body      [2]int   // its place in bodies
 	hashes    [][16]byte
 }
 
@@ -43,7 +44,7 @@ type regrouped struct {
 func (c *regroupChunk) take(e store.RawEvent) (more bool) {
 	at := len(c.bodies)
 	c.bodies = append(c.bodies, e.Body...)
-	c.events = append(c.events, regrouped{id: e.ID, issue: e.IssueID, eventID: e.EventID, body: [2]int{at, len(c.bodies)}})
+	c.events = append(c.events, regrouped{id: e.ID, issue: e.IssueID, eventID: e.EventID, hash: e.Hash, body: [2]int{at, len(c.bodies)}})
 	return len(c.bodies) < 4*chunkBytes
 }
 

@@ -27,15 +27,18 @@ const (
 type Rehearsals struct {
 	store     *store.Store
 	groupings *Groupings
+	refiles   *Refiles
 	ids       *model.IDs
 	log       *slog.Logger
 	limits    simulationLimits
 	wake      chan struct{}
 }
 
-// NewRehearsals makes the use case; Run works.
-func NewRehearsals(s *store.Store, g *Groupings, ids *model.IDs, log *slog.Logger) *Rehearsals {
-	return &Rehearsals{store: s, groupings: g, ids: ids, log: log, limits: defaultSimulationLimits(), wake: make(chan struct{}, 1)}
+// NewRehearsals makes the use case; Run works. What is applied is a job of refiles.
+func NewRehearsals(s *store.Store, g *Groupings, refiles *Refiles, ids *model.IDs, log *slog.Logger) *Rehearsals {
+	r := &Rehearsals{store: s, groupings: g, refiles: refiles, ids: ids, log: log, limits: defaultSimulationLimits(), wake: make(chan struct{}, 1)}
+	refiles.Register(model.RefileRegroup, RefileWorker{Work: r.regroup, Undo: r.undoRegroup})
+	return r
 }
 
 // Start queues a rehearsal of a draft on the events that were received since a moment, until now.
@@ -151,7 +154,10 @@ func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal) (*model.
 	if err != nil {
 		return nil, err
 	}
-	sim := newSimulation(r.limits)
+	sim, err := r.simulation(ctx, job.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	err = r.telling(ctx, job.ID, total, func(ctx context.Context, done *atomic.Int64) error {
 		return regroupEvents(ctx, r.store, span, setup, func(c *regroupChunk) error {
 			done.Add(int64(len(c.events)))
@@ -196,4 +202,17 @@ func (r *Rehearsals) tell(ctx context.Context, id, done, total int64) error {
 		err = errNotWanted
 	}
 	return err
+}
+
+// simulation is an empty one for a project.
+func (r *Rehearsals) simulation(ctx context.Context, project int64) (*simulation, error) {
+	hidden, err := r.store.HiddenIssues(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := r.store.MergedHashes(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	return newSimulation(r.limits, simKnown{hidden, merged}), nil
 }

@@ -22,14 +22,37 @@ func defaultSimulationLimits() simulationLimits {
 // decides, its others are bound to the same group, and an event without a known one begins a group.
 type simulation struct {
 	limits     simulationLimits
+	known      simKnown
 	hashes     map[[16]byte]int32 // to the group
 	groups     []simGroup
 	pairs      map[simPair]int32 // to the count
 	counts     []simCount
 	unreadable map[int64]int64 // by issue
+	together   map[int64]int32 // to the group of an issue that people merged others into
 	events     int64
 	last       int64 // id of the newest event that was looked at
 }
+
+// simKnown is what a simulation has to know of the present.
+type simKnown struct {
+	hidden map[int64]int64    // merged issues, to where they lead, and deleted ones, to 0
+	merged map[[16]byte]int64 // hashes of issues that people merged others into: they stay together
+}
+
+// at is the issue that an event of an issue counts for; 0 when it is deleted.
+func (k simKnown) at(issue int64) int64 {
+	for range maxMergeChain {
+		to, ok := k.hidden[issue]
+		if !ok {
+			return issue
+		}
+		issue = to
+	}
+	return 0
+}
+
+// maxMergeChain is how many merges of merges are followed; no chain is a ring, and people do not merge that often.
+const maxMergeChain = 1000
 
 // simGroup is a future issue.
 type simGroup struct {
@@ -37,6 +60,7 @@ type simGroup struct {
 	first  int64    // id of that event
 	events int64
 	home   int64 // the present issue that it keeps; 0 for none
+	fixed  bool  // the home is not to be found
 }
 
 // simPair is events that are in an issue and would be in a group.
@@ -51,20 +75,25 @@ type simCount struct {
 	examples [3][16]byte // the first event ids
 }
 
-func newSimulation(limits simulationLimits) *simulation {
-	return &simulation{limits: limits, hashes: map[[16]byte]int32{}, pairs: map[simPair]int32{}, unreadable: map[int64]int64{}}
+func newSimulation(limits simulationLimits, known simKnown) *simulation {
+	return &simulation{limits: limits, known: known, hashes: map[[16]byte]int32{}, pairs: map[simPair]int32{},
+		unreadable: map[int64]int64{}, together: map[int64]int32{}}
 }
 
 // add files the events of a chunk.
 func (s *simulation) add(c *regroupChunk) error {
 	for i := range c.events {
 		e := &c.events[i]
-		s.events, s.last = s.events+1, e.id
-		if len(e.hashes) == 0 {
-			s.unreadable[e.issue]++
+		s.last = e.id
+		issue := s.known.at(e.issue)
+		if issue == 0 {
 			continue
 		}
-		s.count(e, s.file(e))
+		if s.events++; len(e.hashes) == 0 {
+			s.unreadable[issue]++
+			continue
+		}
+		s.count(e, simPair{issue, s.file(e)})
 	}
 	return s.within()
 }
@@ -76,8 +105,7 @@ func (s *simulation) file(e *regrouped) int32 {
 		group, ok = s.hashes[e.hashes[n]]
 	}
 	if !ok {
-		group = int32(len(s.groups))
-		s.groups = append(s.groups, simGroup{hash: e.hashes[0], first: e.id})
+		group = s.begin(e)
 	}
 	for _, h := range e.hashes {
 		if _, known := s.hashes[h]; !known {
@@ -87,9 +115,22 @@ func (s *simulation) file(e *regrouped) int32 {
 	return group
 }
 
-func (s *simulation) count(e *regrouped, group int32) {
-	s.groups[group].events++
-	pair := simPair{e.issue, group}
+// begin is a new group, or that of an issue which people put together.
+func (s *simulation) begin(e *regrouped) int32 {
+	home, fixed := s.known.merged[e.hashes[0]]
+	if group, ok := s.together[home]; ok && fixed {
+		return group
+	}
+	group := int32(len(s.groups))
+	s.groups = append(s.groups, simGroup{hash: e.hashes[0], first: e.id, home: home, fixed: fixed})
+	if fixed {
+		s.together[home] = group
+	}
+	return group
+}
+
+func (s *simulation) count(e *regrouped, pair simPair) {
+	s.groups[pair.group].events++
 	at, ok := s.pairs[pair]
 	if !ok {
 		at = int32(len(s.counts))
@@ -122,7 +163,7 @@ func (s *simulation) within() error {
 }
 
 // settle gives groups their homes: the issue that most of a group's events come from. An issue is home to one group, the
-// largest that wants it, and the others become new issues.
+// largest that wants it, and the others become new issues. It may be asked again after more events.
 func (s *simulation) settle() {
 	wants := make([]*simCount, len(s.groups)) // the largest count of each group
 	for i := range s.counts {
@@ -139,9 +180,17 @@ func (s *simulation) settle() {
 		return cmp.Or(cmp.Compare(s.groups[b].events, s.groups[a].events), cmp.Compare(a, b))
 	})
 	taken := map[int64]bool{}
+	for home := range s.together {
+		taken[home] = true
+	}
 	for _, g := range order {
-		if issue := wants[g].issue; !taken[issue] {
-			taken[issue], s.groups[g].home = true, issue
+		group, issue := &s.groups[g], wants[g].issue
+		switch {
+		case group.fixed:
+		case taken[issue]:
+			group.home = 0
+		default:
+			taken[issue], group.home = true, issue
 		}
 	}
 }

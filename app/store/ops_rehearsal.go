@@ -180,6 +180,7 @@ func (s *Store) CountEvents(ctx context.Context, span EventSpan) (n int64, err e
 type RawEvent struct {
 	ID, IssueID int64
 	EventID     [16]byte
+	Hash        [16]byte // zero when it was stored before hashes were kept
 	Body        []byte
 }
 
@@ -194,7 +195,7 @@ type queries interface {
 }
 
 func readEvents(ctx context.Context, q queries, span EventSpan, limit int, fn func(RawEvent) bool) (rest EventSpan, err error) {
-	rows, err := q.Query(ctx, `SELECT id, issue_id, event_id, body FROM event
+	rows, err := q.Query(ctx, `SELECT id, issue_id, event_id, hash, body FROM event
 		WHERE project_id = $1 AND id > $2 AND id < $3 AND received >= $4 ORDER BY id LIMIT $5`,
 		span.Project, span.After, span.Before, earliest(span.After), limit)
 	if err != nil {
@@ -223,7 +224,9 @@ func rawEvent(rows pgx.Rows) (RawEvent, error) {
 			return RawEvent{}, fmt.Errorf("cannot read event rows: column %s came in another form", f.Name)
 		}
 	}
-	return RawEvent{int64(binary.BigEndian.Uint64(v[0])), int64(binary.BigEndian.Uint64(v[1])), [16]byte(v[2]), v[3]}, nil
+	e := RawEvent{ID: int64(binary.BigEndian.Uint64(v[0])), IssueID: int64(binary.BigEndian.Uint64(v[1])), EventID: [16]byte(v[2]), Body: v[4]}
+	copy(e.Hash[:], v[3])
+	return e, nil
 }
 
 // IssueName is what people know an issue by.
@@ -251,7 +254,7 @@ func (s *Store) IssueNames(ctx context.Context, ids []int64) (map[int64]IssueNam
 
 // EventBodies hands events of a project with these ids to fn.
 func (s *Store) EventBodies(ctx context.Context, project int64, ids []int64, fn func(RawEvent) error) error {
-	rows, err := s.db.Write(ctx, opsKey(project)).Query(ctx, `SELECT id, issue_id, event_id, body FROM event
+	rows, err := s.db.Write(ctx, opsKey(project)).Query(ctx, `SELECT id, issue_id, event_id, hash, body FROM event
 		WHERE project_id = $1 AND id = ANY($2)`, project, ids)
 	if err != nil {
 		return fmt.Errorf("cannot read events: %w", err)
