@@ -37,12 +37,15 @@ func refileWords(r model.Refile) string {
 
 // refileProgress says how far a refiling has come.
 func refileProgress(r model.Refile) string {
-	moved := full(r.Done) + " of " + manyEvents(max(r.Total, r.Done)) + " moved"
+	verb := " moved"
+	if r.Kind == model.RefileRegroup {
+		verb = " filed anew" // most only get another hash, and stay in their issue
+	}
 	switch r.State {
 	case model.JobQueued:
 		return "waits to begin"
 	case model.JobRunning:
-		return moved
+		return full(r.Done) + " of " + manyEvents(max(r.Total, r.Done)) + verb
 	case model.JobUndoing:
 		return "is being undone"
 	case model.JobUndone:
@@ -55,7 +58,7 @@ func refileProgress(r model.Refile) string {
 	if r.Kind == model.RefileDelete {
 		return "done"
 	}
-	return manyEvents(r.Done) + " moved"
+	return manyEvents(r.Done) + verb
 }
 
 // stateTone is the badge of a job's state.
