@@ -1,6 +1,7 @@
 package views
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,8 @@ type GroupingVersion struct {
 // RehearsalRow is a line of the list of rehearsals.
 type RehearsalRow struct {
 	model.Rehearsal
-	Who string
+	Who    string
+	Undone bool // it was applied, and that was undone
 }
 
 // TombstoneRow is an issue whose events are discarded, with its hashes.
@@ -175,12 +177,24 @@ func ruleCount(text string) (n int64) {
 	return n
 }
 
+// noteOfRehearsal is a note that ends with the number of a rehearsal, which a link stands for.
+var noteOfRehearsal = regexp.MustCompile(`^(.*) rehearsal (\d{1,19})$`)
+
 // versionWords says how a version came to be.
-func versionWords(v GroupingVersion) string {
-	if v.Note != "" {
-		return v.Note
+func versionWords(v model.Grouping) string {
+	if m := noteOfRehearsal.FindStringSubmatch(v.Note); m != nil {
+		return m[1]
 	}
-	return "edited"
+	return orPath(v.Note, "edited")
+}
+
+// rehearsalOf is the rehearsal that a version came from; 0 for none.
+func rehearsalOf(v model.Grouping) int64 {
+	if m := noteOfRehearsal.FindStringSubmatch(v.Note); m != nil {
+		id, _ := strconv.ParseInt(m[2], 10, 64)
+		return id
+	}
+	return 0
 }
 
 // secondaryWords says which older configuration still finds groups; "" when none does.

@@ -61,6 +61,17 @@ func refileProgress(r model.Refile) string {
 	return manyEvents(r.Done) + verb
 }
 
+// deleteWords says what a deletion does to the events of an issue.
+func deleteWords(events int64) string {
+	if events == 1 {
+		return "It and its event disappear from lists and counts, and are erased after a day."
+	}
+	return "It and its " + manyEvents(events) + " disappear from lists and counts, and are erased after a day."
+}
+
+// listed tells whether the issues of a refiling have pages to link to.
+func listed(r model.Refile) bool { return r.Kind != model.RefileDelete || r.State == model.JobUndone }
+
 // stateTone is the badge of a job's state.
 func stateTone(s model.JobState) string {
 	switch s {

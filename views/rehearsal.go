@@ -23,6 +23,11 @@ func (p RehearsalProps) draft() model.Grouping {
 	return model.Grouping{Config: p.Rehearsal.Config, StackRules: p.Rehearsal.StackRules, FingerprintRules: p.Rehearsal.FingerprintRules}
 }
 
+// sameRules tells whether two groupings do the same.
+func sameRules(a, b model.Grouping) bool {
+	return configOf(a) == configOf(b) && a.StackRules == b.StackRules && a.FingerprintRules == b.FingerprintRules
+}
+
 // goesOn tells whether the page will change by itself.
 func (p RehearsalProps) goesOn() bool {
 	return busy(p.Rehearsal.State) || (p.Refile != nil && busy(p.Refile.State))

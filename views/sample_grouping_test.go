@@ -49,7 +49,7 @@ func sampleGroupingPage() GroupingProps {
 	first := model.Grouping{Config: string(grouping.Newstyle2023)}
 	return GroupingProps{Project: sampleProjects()[0], Current: current, Draft: sampleDraft(), Window: "30d", Checked: true, Findings: sampleFindings(),
 		History:    []GroupingVersion{{Grouping: current, Who: "Mara Lindqvist", Before: before}, {Grouping: before, Who: "Priya Nair", Before: first}},
-		Rehearsals: []RehearsalRow{{sampleRehearsal(), "Mara Lindqvist"}, {model.Rehearsal{ID: 16, State: model.JobRunning, Done: 120000, Total: 340000, Since: sampleNow.Add(-30 * 24 * time.Hour), Until: sampleNow, CreatedAt: sampleNow}, "Priya Nair"}},
+		Rehearsals: []RehearsalRow{{Rehearsal: sampleRehearsal(), Who: "Mara Lindqvist"}, {Rehearsal: model.Rehearsal{ID: 16, State: model.JobRunning, Done: 120000, Total: 340000, Since: sampleNow.Add(-30 * 24 * time.Hour), Until: sampleNow, CreatedAt: sampleNow}, Who: "Priya Nair"}},
 		Tombstones: []TombstoneRow{{Hashes: []string{"5e0b71c9d2f84e1a9c2eb71c9e40a2f4"}, Title: "ErrForumClosed: forum takes no comments after 14 days", At: sampleNow.Add(-2 * time.Hour)}}, Refiles: sampleRefiles()}
 }
 

@@ -36,6 +36,7 @@ func orPath(path, other string) string {
 }
 
 // refreshWhile is where a browser without a script looks again while something goes on: this page; "" when nothing does.
+// It is not for pages with a form that one fills in: a reload would empty it.
 func refreshWhile(c Chrome, goesOn bool) string {
 	if goesOn {
 		return c.Path

@@ -345,6 +345,32 @@ func TestRehearsalPages(t *testing.T) {
 	k.wants(k.post(page+"/apply", url.Values{}).wantStatus(t, http.StatusConflict), `role="alert"`)
 }
 
+// TestApplyAndUndo puts a rehearsal into force and takes it back, through the pages.
+func TestApplyAndUndo(t *testing.T) {
+	t.Parallel()
+	k := newShop(t)
+	k.send(thrown("KeyError", "tax_for"), thrown("KeyError", "tax_for"), thrown("KeyError", "price_line"))
+	page := k.post("/projects/shop/grouping", k.draft("rehearse", 0, "", "error.type:KeyError -> keys")).Header.Get("Location")
+	k.work(page)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	go k.refiles.Run(ctx)
+	applied := k.follow(k.post(page+"/apply", url.Values{}))
+	k.wants(applied, "Applied. Events of the past move", "applied it:")
+	k.until(ctx, func() bool { return strings.Contains(k.get(page).text, "applied it: 3 events filed anew") })
+	list := k.get("/issues?project=shop")
+	k.wants(list, "SHOP-1")
+	k.lacks(list, "SHOP-2", "Apply to the past")
+	rules := k.get("/projects/shop/grouping")
+	k.wants(rules, "error.type:KeyError -&gt; keys</textarea>", "applied", "Version 1")
+	k.lacks(rules, "http-equiv=\"refresh\"")
+	k.wants(k.undo(applied), "Undone")
+	k.until(ctx, func() bool { return strings.Contains(k.get(page).text, "The application was undone") })
+	k.wants(k.get("/issues?project=shop"), "SHOP-1", "SHOP-2")
+	k.wants(k.get("/projects/shop/grouping"), "without rules of this project", ">undone<", "undid the application of")
+	k.wants(k.undo(applied), "has been undone already")
+}
+
 // work runs the jobs until the rehearsal of a page has ended.
 func (k *shop) work(page string) {
 	k.t.Helper()
@@ -354,7 +380,9 @@ func (k *shop) work(page string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	go k.rehearsals.Run(ctx)
+	ended := make(chan struct{})
+	go func() { defer close(ended); k.rehearsals.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
 	k.until(ctx, func() bool {
 		r, err := k.rehearsals.Get(ctx, id)
 		if err != nil {

@@ -122,11 +122,21 @@ func (s *Server) nameVersions(ctx context.Context, history []model.Grouping, reh
 		props.History = append(props.History, row)
 	}
 	for _, r := range rehearsals {
-		props.Rehearsals = append(props.Rehearsals, views.RehearsalRow{Rehearsal: r, Who: names[r.AccountID]})
+		props.Rehearsals = append(props.Rehearsals, views.RehearsalRow{Rehearsal: r, Who: names[r.AccountID], Undone: undone(props.Refiles, r.RefileID)})
 	}
 	if props.Conflict != nil {
 		props.Conflict.Who = names[props.Conflict.Theirs.AccountID]
 	}
+}
+
+// undone tells whether a refiling among those that the page lists was taken back.
+func undone(list []views.RefileRow, id int64) bool {
+	for _, r := range list {
+		if r.ID == id {
+			return r.State == model.JobUndoing || r.State == model.JobUndone
+		}
+	}
+	return false
 }
 
 // draftOf is what a form says of configuration and rules.

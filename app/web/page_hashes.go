@@ -120,7 +120,7 @@ const shownIssues = 5
 
 func refileNames(project model.Project, r model.Refile, numbers map[int64]int64) (out []string) {
 	for _, id := range append([]int64{r.Into}, r.From[:min(len(r.From), shownIssues)]...) {
-		if n := numbers[id]; n != 0 && r.Kind != model.RefileDelete {
+		if n := numbers[id]; n != 0 {
 			out = append(out, issues.ShortID(project.Slug, n))
 		}
 	}
