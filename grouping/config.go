@@ -37,3 +37,13 @@ func usesContextLine(platform string) bool {
 	}
 	return false
 }
+
+// platformOf is the platform of an event: any that clients of the protocol do not name is "other".
+func platformOf(name string) string {
+	switch name {
+	case "as3", "c", "cfml", "cocoa", "csharp", "elixir", "haskell", "go", "groovy", "java", "javascript", "native", "node", "objc",
+		"perl", "php", "python", "ruby":
+		return name
+	}
+	return "other"
+}

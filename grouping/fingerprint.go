@@ -153,7 +153,7 @@ func (g *grouper) variable(name string) string {
 		text, _ := normaliseMessage(g.text())
 		return orNo(text, "message")
 	case "level":
-		return orNo(g.ev.Level, "level")
+		return levelOf(g.ev.Level)
 	case "logger":
 		return orNo(g.ev.Logger, "logger")
 	case "type", "error.type":
@@ -163,6 +163,17 @@ func (g *grouper) variable(name string) string {
 		return orNo(text, "value")
 	}
 	return g.frameVariable(name)
+}
+
+// levelOf is the level of an event: one that says none, or none that is known, is an error.
+func levelOf(name string) string {
+	switch name {
+	case "fatal", "error", "warning", "info", "debug":
+		return name
+	case "log":
+		return "info"
+	}
+	return "error"
 }
 
 func (g *grouper) frameVariable(name string) string {

@@ -58,12 +58,14 @@ type grouper struct {
 	config Config
 	rules  *Rules // the project's, may be nil
 
+	platform string // of frames that have none of their own
+
 	ruleTitle string // given by the fingerprint rule that holds
 	explain   bool   // go on when a strategy has decided
 }
 
 func newGrouper(ev *Event, s Setup) *grouper {
-	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions)}
+	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions), platform: platformOf(ev.Platform)}
 	if g.config == "" {
 		g.config = Current
 	}

@@ -1,16 +1,13 @@
 package grouping
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // stack is a stack trace made ready: language quirks removed, rules applied.
 type stack struct {
 	frames    []frame
 	maxFrames int  // the frames nearest the crash that count; 0 for all
 	minFrames int  // fewer that count discard the stack
-	invert    bool // the frames nearest the crash come first
+	invert    bool // the outermost frames tell most; it says so and changes no hash
 
 	categories categorySet // that any of the frames has or had
 }
@@ -49,21 +46,33 @@ func (g *grouper) normaliseFrame(src *Frame) frame {
 	f := frame{src: src, platform: src.Platform, function: src.Function, raw: src.RawFunction}
 	f.absPath, f.filename = places(src.AbsPath, src.Filename)
 	if f.platform == "" {
-		f.platform = g.ev.Platform
+		f.platform = g.platform
 	}
 	f.family = familyOf(f.platform)
 	f.inApp = src.InApp != nil && *src.InApp
-	switch {
-	case f.family == familyJavaScript:
-		f.filename = cutQuery(f.filename)
-	case f.family == familyNative && f.raw == "":
-		f.function = trimNative(f.function) // a client that sends both has trimmed it already
+	if f.function == "?" {
+		f.function = "" // so browsers say that there is no name
 	}
-	if f.raw == "" {
-		f.raw = src.Function
-	}
+	f.trim()
 	f.path, f.pkg = lowerPath(f.absPath), lowerPath(src.Package)
 	return f
+}
+
+// trim cuts what varies from the function's name. A client that sends a raw name beside it has done so already.
+func (f *frame) trim() {
+	if f.family == familyJavaScript {
+		f.filename = cutQuery(f.filename)
+	}
+	if f.raw != "" {
+		return
+	}
+	f.raw = f.function
+	switch {
+	case f.family == familyNative:
+		f.function = trimNative(f.function, f.platform)
+	case f.platform == "csharp":
+		f.function, _, _ = strings.Cut(f.function, " (")
+	}
 }
 
 // places are the absolute path and the file name of a frame. Many clients send only one of them, most scripts' only the
@@ -125,9 +134,6 @@ func (g *grouper) stackPair(s *stack) pair {
 func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Component {
 	c := g.arena.node(Component{ID: "stacktrace", Name: "stacktrace", Children: frames})
 	n := limitFrames(frames, s.maxFrames)
-	if s.invert {
-		slices.Reverse(frames)
-	}
 	switch {
 	case n == 0:
 		c.Hint = none
