@@ -93,6 +93,7 @@ func (g *grouper) applyRules(s *stack, exc *Exception) {
 	for i, set := range sets {
 		if set != nil {
 			found[i] = set.candidates(s, rooms[i][:0])
+			g.work += len(found[i])
 		}
 	}
 	for i, set := range sets {

@@ -35,6 +35,7 @@ func (g *grouper) normalise(src *Stacktrace, exc *Exception) stack {
 	if src == nil {
 		return stack{}
 	}
+	g.work += len(src.Frames)
 	s := stack{frames: make([]frame, len(src.Frames))}
 	for i := range src.Frames {
 		s.frames[i] = g.normaliseFrame(&src.Frames[i])
@@ -54,7 +55,7 @@ func (g *grouper) normaliseFrame(src *Frame) frame {
 	switch {
 	case f.family == familyJavaScript:
 		f.filename = cutQuery(f.filename)
-	case f.family == familyNative && f.raw == "":
+	case f.family == familyNative && f.raw == "" && len(f.function) <= maxLongName:
 		f.function = trimNative(f.function) // a client that sends both has trimmed it already
 	}
 	if f.raw == "" {
@@ -99,6 +100,7 @@ func pathOfURL(text string) string {
 // stackPair looks at a stack in both ways: app counts the program's own frames only, system all.
 func (g *grouper) stackPair(s *stack) pair {
 	n := len(s.frames)
+	g.work += n
 	apps, systems := g.arena.list(n), g.arena.list(n)
 	for i := range s.frames {
 		f := &s.frames[i]
