@@ -153,3 +153,13 @@ func TestExplainOthers(t *testing.T) {
 		t.Errorf("the message is %+v", last)
 	}
 }
+
+// TestBaseRules holds that every base rule can be read and may match.
+func TestBaseRules(t *testing.T) {
+	t.Parallel()
+	for _, c := range Configs() {
+		if _, found := CheckRules(baseText(c), ""); len(found) > 0 {
+			t.Errorf("%s: %v", c, found)
+		}
+	}
+}

@@ -1,188 +1,274 @@
 package grouping
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // fingerprintRule gives events that satisfy all matchers a fingerprint.
 type fingerprintRule struct {
-	matchers []eventMatcher
-	values   []string
-	title    string
+	event, exceptions, messages, frames []eventMatcher // by what they look at
+	values                              []string
+	title                               string
+	text                                string
+	builtIn                             bool // stands behind the client's own fingerprint
 }
 
 type eventMatcher struct {
-	name   string
-	negate bool
-	glob   glob
+	field    eventField
+	tag      string
+	negate   bool
+	never    bool
+	app      bool
+	families [families]bool
+	globs    []glob // one must match
 }
 
-func parseFingerprintRules(text string) ([]fingerprintRule, error) {
-	var out []fingerprintRule
-	for n, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		r, err := parseFingerprintRule(line)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read fingerprint rule in line %d: %w", n+1, err)
-		}
-		if out = append(out, r); len(out) > maxRules {
-			return nil, fmt.Errorf("cannot read more than %d fingerprint rules", maxRules)
-		}
+type eventField uint8
+
+const (
+	eventFamily eventField = iota
+	eventLogger
+	eventLevel
+	eventRelease
+	eventSDK
+	eventTransaction
+	eventTag
+	eventType // from here on, of an exception
+	eventValue
+	eventMessage // a message or an exception's value
+	eventModule  // from here on, of a frame
+	eventFunction
+	eventPath
+	eventFilename
+	eventPackage
+	eventApp
+)
+
+// add puts a matcher beside those that must hold for the same thing.
+func (r *fingerprintRule) add(m eventMatcher) {
+	switch {
+	case m.field >= eventModule:
+		r.frames = append(r.frames, m)
+	case m.field == eventMessage:
+		r.messages = append(r.messages, m)
+	case m.field >= eventType:
+		r.exceptions = append(r.exceptions, m)
+	default:
+		r.event = append(r.event, m)
 	}
-	return out, nil
 }
 
-func parseFingerprintRule(line string) (r fingerprintRule, err error) {
-	left, right, ok := strings.Cut(line, "->")
-	if !ok {
-		return r, fmt.Errorf("%q has no ->", line)
-	}
-	words, err := splitRule(left)
-	if err != nil {
-		return r, err
-	}
-	for _, w := range words {
-		name, arg, ok := strings.Cut(strings.TrimPrefix(w, "!"), ":")
-		if !ok || !isEventField(name) {
-			return r, fmt.Errorf("there is no matcher %q", w)
-		}
-		isPath := strings.HasSuffix(name, "path") || strings.HasSuffix(name, "package")
-		r.matchers = append(r.matchers, eventMatcher{name, w[0] == '!', compileGlob(unquote(arg), isPath)})
-	}
-	if before, title, ok := strings.Cut(right, "title="); ok {
-		right, r.title = before, unquote(strings.TrimSpace(title))
-	}
-	for _, v := range strings.Split(right, ",") {
-		if v = unquote(strings.TrimSpace(v)); v != "" {
-			r.values = append(r.values, v)
-		}
-	}
-	if len(r.matchers) == 0 || len(r.values) == 0 {
-		return r, fmt.Errorf("%q needs a matcher and a value", line)
-	}
-	return r, nil
+func (r *fingerprintRule) empty() bool {
+	return len(r.event)+len(r.exceptions)+len(r.messages)+len(r.frames) == 0
 }
 
-func isEventField(name string) bool {
-	switch name {
-	case "type", "error.type", "value", "error.value", "message", "logger", "level", "release", "sdk", "family", "transaction",
-		"function", "stack.function", "module", "stack.module", "path", "stack.abs_path", "package", "stack.package", "app":
-		return true
-	}
-	return strings.HasPrefix(name, "tags.")
-}
-
-// serverFingerprint is that of the first rule that holds.
+// serverFingerprint is that of the first rule that holds. Built-in rules come after all others, and never take the
+// place of a fingerprint that the client made up wholly.
 func (g *grouper) serverFingerprint() (fingerprint, bool) {
 	if g.rules == nil {
 		return fingerprint{}, false
 	}
-	for i := range g.rules.fingerprints {
-		if r := &g.rules.fingerprints[i]; r.holds(g) {
-			g.ruleTitle = r.title
-			return g.fill(classify(r.values, "server")), true
-		}
+	if r := g.firstRule(false); r != nil {
+		return g.ruleFingerprint(r, "server"), true
+	}
+	if classify(g.ev.Fingerprint, "client").kind == fingerprintCustom {
+		return fingerprint{}, false
+	}
+	if r := g.firstRule(true); r != nil {
+		return g.ruleFingerprint(r, "built-in"), true
 	}
 	return fingerprint{}, false
 }
 
-// holds tells whether the event satisfies all matchers. Those about frames must hold for one and the same frame.
+func (g *grouper) firstRule(builtIn bool) *fingerprintRule {
+	for i := range g.rules.fingerprints {
+		if r := &g.rules.fingerprints[i]; r.builtIn == builtIn && r.holds(g) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (g *grouper) ruleFingerprint(r *fingerprintRule, source string) fingerprint {
+	g.ruleTitle = g.fillTitle(r.title)
+	return g.fill(classify(r.values, source))
+}
+
+// fillTitle puts the event's values in the place of a title's variables. People read it, so that a message is not
+// parameterised in it.
+func (g *grouper) fillTitle(title string) string {
+	var b strings.Builder
+	for _, part := range splitVariables(title) {
+		switch name, ok := variable(part); {
+		case !ok || name == "default":
+			b.WriteString(part)
+		case name == "message":
+			b.WriteString(orNo(firstLine(g.text()), "message"))
+		case name == "value" || name == "error.value":
+			b.WriteString(orNo(firstLine(g.mainException().Value), "value"))
+		default:
+			b.WriteString(firstLine(g.variable(name)))
+		}
+	}
+	return firstLine(b.String())
+}
+
+// holds tells whether the event satisfies all matchers. Those about an exception must hold for one and the same of the
+// chain, those about frames for one and the same frame, negated ones too.
 func (r *fingerprintRule) holds(g *grouper) bool {
-	var onFrames []eventMatcher
-	for _, m := range r.matchers {
-		if m.onFrame() {
-			onFrames = append(onFrames, m)
-		} else if m.match(g) == m.negate {
+	for i := range r.event {
+		if m := &r.event[i]; m.matchEvent(g.ev) == m.negate {
 			return false
 		}
 	}
-	if len(onFrames) == 0 {
-		return true
-	}
-	for i := range g.stacks {
-		for n := range g.stacks[i].frames {
-			if framesHold(onFrames, &g.stacks[i].frames[n]) {
-				return true
-			}
-		}
-	}
-	return false
+	return (len(r.exceptions) == 0 || r.anyException(g.ev)) && (len(r.messages) == 0 || r.anyMessage(g.ev)) &&
+		(len(r.frames) == 0 || r.anyFrame(g))
 }
 
-func framesHold(list []eventMatcher, f *frame) bool {
-	for i := range list {
-		if list[i].glob.match(list[i].frameText(f)) == list[i].negate {
-			return false
-		}
-	}
-	return true
-}
-
-func (m *eventMatcher) onFrame() bool {
-	switch strings.TrimPrefix(m.name, "stack.") {
-	case "function", "module", "abs_path", "path", "package", "app":
-		return true
-	}
-	return false
-}
-
-func (m *eventMatcher) frameText(f *frame) string {
-	switch strings.TrimPrefix(m.name, "stack.") {
-	case "function":
-		return f.function
-	case "module":
-		return f.src.Module
-	case "package":
-		return f.pkg
-	case "app":
-		if f.inApp {
-			return "1"
-		}
-		return "0"
-	}
-	return f.path
-}
-
-func (m *eventMatcher) match(g *grouper) bool {
-	if key, ok := strings.CutPrefix(m.name, "tags."); ok {
-		return m.glob.match(g.ev.Tags[key])
-	}
-	switch m.name {
-	case "message":
-		return m.glob.match(g.ev.Formatted) || m.glob.match(g.ev.Message) || m.anyException(g, func(e *Exception) string { return e.Value })
-	case "type", "error.type":
-		return m.anyException(g, func(e *Exception) string { return e.Type })
-	case "value", "error.value":
-		return m.anyException(g, func(e *Exception) string { return e.Value })
-	}
-	return m.glob.match(m.eventText(g.ev))
-}
-
-func (m *eventMatcher) anyException(g *grouper, text func(*Exception) string) bool {
-	for i := range g.ev.Exceptions {
-		if m.glob.match(text(&g.ev.Exceptions[i])) {
+func (r *fingerprintRule) anyException(ev *Event) bool {
+	for i := range ev.Exceptions {
+		if allExceptions(r.exceptions, &ev.Exceptions[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *eventMatcher) eventText(ev *Event) string {
-	switch m.name {
-	case "logger":
-		return ev.Logger
-	case "level":
-		return ev.Level
-	case "release":
-		return ev.Release
-	case "sdk":
-		return ev.SDK
-	case "transaction":
-		return ev.Transaction
+func allExceptions(list []eventMatcher, e *Exception) bool {
+	for i := range list {
+		text := e.Type
+		if list[i].field == eventValue {
+			text = e.Value
+		}
+		if list[i].matchText(text) == list[i].negate {
+			return false
+		}
 	}
-	return [families]string{"other", "native", "javascript"}[familyOf(ev.Platform)]
+	return true
+}
+
+// anyMessage looks at messages and at what exceptions say: people cannot tell which of the two they see.
+func (r *fingerprintRule) anyMessage(ev *Event) bool {
+	if ev.Formatted != "" && allText(r.messages, ev.Formatted) || ev.Message != "" && allText(r.messages, ev.Message) {
+		return true
+	}
+	for i := range ev.Exceptions {
+		if allText(r.messages, ev.Exceptions[i].Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func allText(list []eventMatcher, text string) bool {
+	for i := range list {
+		if list[i].matchText(text) == list[i].negate {
+			return false
+		}
+	}
+	return true
+}
+
+// anyFrame looks at the frames of all exceptions, of the event's own stack and of all threads.
+func (r *fingerprintRule) anyFrame(g *grouper) bool {
+	for i := range g.stacks {
+		if r.inStack(&g.stacks[i]) {
+			return true
+		}
+	}
+	s := g.normalise(g.ev.Stacktrace, nil)
+	if r.inStack(&s) {
+		return true
+	}
+	for i := range g.ev.Threads {
+		s := g.normalise(g.ev.Threads[i].Stack, nil)
+		if r.inStack(&s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *fingerprintRule) inStack(s *stack) bool {
+	for i := range s.frames {
+		if allFrames(r.frames, &s.frames[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func allFrames(list []eventMatcher, f *frame) bool {
+	for i := range list {
+		if list[i].matchFrame(f) == list[i].negate {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *eventMatcher) matchFrame(f *frame) bool {
+	switch m.field {
+	case eventApp:
+		return f.inApp == m.app && !m.never
+	case eventModule:
+		return m.matchText(orText(f.src.Module, "<unknown>"))
+	case eventFunction:
+		return m.matchText(orText(f.function, "<unknown>"))
+	case eventPackage:
+		return m.matchText(f.pkg)
+	case eventFilename:
+		return m.matchText(lowerPath(f.filename))
+	}
+	// Clients do not agree which of the two holds the path.
+	return m.matchText(orText(f.path, "<unknown>")) || f.filename != "" && m.matchText(lowerPath(f.filename))
+}
+
+func (m *eventMatcher) matchEvent(ev *Event) bool {
+	switch m.field {
+	case eventFamily:
+		return m.families[familyOf(ev.Platform)]
+	case eventTag:
+		return m.matchText(ev.Tags[m.tag])
+	case eventLogger:
+		return m.matchText(ev.Logger)
+	case eventLevel:
+		return m.matchText(ev.Level)
+	case eventRelease:
+		return m.matchText(ev.Release)
+	case eventTransaction:
+		return m.matchText(ev.Transaction)
+	}
+	return m.matchSDK(ev.SDK)
+}
+
+// matchSDK matches a name like sentry.javascript.react, or what it begins with: a rule for sentry.javascript holds for
+// all that build on it.
+func (m *eventMatcher) matchSDK(name string) bool {
+	for name != "" {
+		if m.matchText(name) {
+			return true
+		}
+		name = name[:max(0, strings.LastIndexByte(name, '.'))]
+	}
+	return false
+}
+
+// folds tells whether case does not matter.
+func (f eventField) folds() bool {
+	return f == eventValue || f == eventMessage || f == eventLevel || f == eventSDK
+}
+
+// matchText is false for what an event does not have.
+func (m *eventMatcher) matchText(s string) bool {
+	if s == "" {
+		return false
+	}
+	if m.field.folds() {
+		s = strings.ToLower(s)
+	}
+	for i := range m.globs {
+		if m.globs[i].match(s) {
+			return true
+		}
+	}
+	return false
 }

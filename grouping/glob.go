@@ -2,143 +2,212 @@ package grouping
 
 import "strings"
 
-// glob is a compiled pattern. Most patterns are a plain text with stars at its ends, and are compared without
-// interpretation.
+// glob is a compiled pattern. Its syntax is that of Rust's globset, which Sentry's rules are written for: * ? [a-z]
+// [!a] {a,b} and ** as a whole part of a path. It works on bytes. Most patterns are a few literals with stars between
+// them and are compared without interpretation; the others run as an automaton that reads each byte once.
 type glob struct {
-	kind    globKind
-	text    string // the literal, or the whole pattern
-	isPath  bool   // * stops at a slash and ** does not
-	segment string // a part of the path that every match has; "" when there is none
+	shape    globShape
+	isPath   bool // * and ? stop at a slash; a text without a leading slash is tried with one, too
+	newline  bool // wildcards match a line end
+	text     string
+	literals []string   // of shapeLiterals: begins with the first, ends with the last, holds the others in this order
+	program  []globOp   // nil for shapeExact
+	table    *globTable // of the program; nil when it would be too large
+	lead     byte       // the first byte of every match; 0 when there is no such byte
+	segment  string     // a part of the path that every match has; "" when there is none
 }
 
-type globKind uint8
+type globShape uint8
 
 const (
-	globExact globKind = iota
-	globPrefix
-	globSuffix
-	globContains
-	globAny
+	shapeNever    globShape = iota // an invalid pattern
+	shapeExact                     // text
+	shapeLiterals                  // literals with stars between them
+	shapeBelow                     // text/**
+	shapeNamed                     // **/text
+	shapeInside                    // **/text/**
+	shapeProgram                   // anything else
 )
 
-func compileGlob(pattern string, isPath bool) glob {
-	g := glob{kind: globAny, text: pattern, isPath: isPath}
-	star := "*"
-	if isPath {
-		star, g.text = "**", lowerPath(pattern)
-		g.segment = literalSegment(g.text)
+// globOptions are how a pattern is read.
+type globOptions struct {
+	path    bool // a path: backslashes are slashes, and case does not matter
+	fold    bool // case does not matter; the text that is matched must be in lower case
+	newline bool // wildcards match a line end
+}
+
+// compileGlob compiles a pattern. An invalid one never matches, and the problem says why.
+func compileGlob(pattern string, o globOptions) (g glob, problem string) {
+	if o.path {
+		pattern, o.fold = strings.ReplaceAll(pattern, `\`, "/"), true
 	}
-	head, tail := strings.HasPrefix(g.text, star), strings.HasSuffix(g.text, star) && len(g.text) > len(star)
-	inner := g.text
-	if head {
-		inner = inner[len(star):]
+	p := globParser{pattern: pattern, fold: o.fold}
+	if problem = p.parse(); problem != "" {
+		return glob{}, problem
 	}
-	if tail {
-		inner = inner[:len(inner)-len(star)]
+	g = glob{shape: shapeProgram, isPath: o.path, newline: o.newline}
+	if !g.reduce(p.tokens) {
+		g.literals = nil
 	}
-	if strings.ContainsAny(inner, `*?\`) {
-		return g
+	if len(p.tokens) > 0 && p.tokens[0].kind == tokenByte && !o.path {
+		g.lead = p.tokens[0].b
 	}
-	g.text, g.kind = inner, globExact
+	if o.path {
+		g.segment = literalSegment(p.tokens)
+	}
+	if g.shape != shapeExact {
+		g.program = assemble(p.tokens, o)
+		if g.shape == shapeProgram {
+			g.table = tabulate(g.program)
+		}
+	}
+	return g, ""
+}
+
+// reduce finds the shape of tokens that need no automaton.
+func (g *glob) reduce(tokens []globToken) bool {
+	if g.isPath {
+		return g.reducePath(tokens)
+	}
+	var literal []byte
+	for _, t := range tokens {
+		switch t.kind {
+		case tokenByte:
+			literal = append(literal, t.b)
+		case tokenStar, tokenAll:
+			g.literals, literal = append(g.literals, string(literal)), nil
+		default:
+			return false
+		}
+	}
+	g.shape, g.text = shapeExact, string(literal)
+	if g.literals != nil {
+		g.shape, g.literals, g.text = shapeLiterals, append(g.literals, string(literal)), ""
+	}
+	return true
+}
+
+func (g *glob) reducePath(tokens []globToken) bool {
+	n := len(tokens)
+	above, below := n > 0 && tokens[0].kind == tokenTreeBefore, n > 0 && tokens[n-1].kind == tokenTreeAfter
+	if above {
+		tokens = tokens[1:]
+	}
+	if below {
+		tokens = tokens[:len(tokens)-1]
+	}
+	text := make([]byte, 0, len(tokens))
+	for _, t := range tokens {
+		if t.kind != tokenByte {
+			return false
+		}
+		text = append(text, t.b)
+	}
+	if above && (len(text) == 0 || text[0] == '/') {
+		return false
+	}
+	g.text = string(text)
 	switch {
-	case head && tail:
-		g.kind = globContains
-	case head:
-		g.kind = globSuffix
-	case tail:
-		g.kind = globPrefix
+	case above && below:
+		g.shape, g.text = shapeInside, "/"+g.text+"/"
+	case above:
+		g.shape = shapeNamed
+	case below:
+		g.shape, g.text = shapeBelow, g.text+"/"
+	default:
+		g.shape = shapeExact
 	}
-	return g
+	return true
 }
 
 // literalSegment is the first part between slashes that has no wildcard.
-func literalSegment(pattern string) string {
-	parts := strings.Split(pattern, "/")
-	for i, p := range parts {
-		if p != "" && !strings.ContainsAny(p, `*?\`) && (i > 0 || len(parts) > 1) {
-			return p
+func literalSegment(tokens []globToken) string {
+	var part []byte
+	whole := true
+	for _, t := range tokens {
+		isSlash := t.kind == tokenByte && t.b == '/' || t.kind == tokenTreeBefore || t.kind == tokenTreeWithin || t.kind == tokenTreeAfter
+		switch {
+		case isSlash && whole && len(part) > 0:
+			return string(part)
+		case isSlash:
+			part, whole = nil, true
+		case t.kind == tokenByte:
+			part = append(part, t.b)
+		default:
+			whole = false
 		}
+	}
+	if whole {
+		return string(part)
 	}
 	return ""
 }
 
 func (g *glob) match(s string) bool {
-	if g.matchOnce(s) {
-		return true
+	if g.isPath && (s == "" || s[0] != '/') {
+		return g.matchPath(s) || g.matchRooted(s)
 	}
-	return g.isPath && s != "" && s[0] != '/' && g.matchRooted(s)
-}
-
-func (g *glob) matchOnce(s string) bool {
-	switch g.kind {
-	case globExact:
+	if g.isPath {
+		return g.matchPath(s)
+	}
+	switch g.shape {
+	case shapeExact:
 		return s == g.text
-	case globPrefix:
-		return strings.HasPrefix(s, g.text)
-	case globSuffix:
-		return strings.HasSuffix(s, g.text)
-	case globContains:
-		return strings.Contains(s, g.text)
+	case shapeLiterals:
+		return matchLiterals(g.literals, s) && (g.plain(s) || g.run(s, false))
+	case shapeProgram:
+		return g.run(s, false)
 	}
-	return matchGlob(g.text, s, g.isPath)
+	return false
 }
 
-// matchRooted matches as if a slash stood before s, without making that string for the common kinds.
-func (g *glob) matchRooted(s string) bool {
-	if g.text == "" || g.text[0] != '/' && g.text[0] != '*' {
+// plain tells a text in which a star may stand for anything.
+func (g *glob) plain(s string) bool { return g.newline || strings.IndexByte(s, '\n') < 0 }
+
+func matchLiterals(literals []string, s string) bool {
+	first, last := literals[0], literals[len(literals)-1]
+	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
 		return false
 	}
-	switch g.kind {
-	case globExact:
-		return s == g.text[1:]
-	case globPrefix, globContains:
-		return strings.HasPrefix(s, g.text[1:])
-	case globSuffix:
-		return s == g.text[1:]
-	}
-	return matchGlob(g.text, "/"+s, g.isPath)
-}
-
-// matchGlob matches a pattern with *, ** and ?; a backslash takes the next byte as it is. It goes back only to the
-// last star of each kind: len(pattern)·len(s) steps at worst, times the length of one part of a path when both kinds
-// are in a pattern.
-func matchGlob(pattern, s string, isPath bool) bool {
-	p, i := 0, 0
-	one, oneAt, two, twoAt := -1, 0, -1, 0
-	for i < len(s) || p < len(pattern) {
-		if p < len(pattern) {
-			switch c := pattern[p]; {
-			case c == '*' && (!isPath || strings.HasPrefix(pattern[p:], "**")):
-				for p < len(pattern) && pattern[p] == '*' {
-					p++
-				}
-				two, twoAt, one = p, i, -1
-				continue
-			case c == '*':
-				p++
-				one, oneAt = p, i
-				continue
-			case c == '?' && i < len(s) && (!isPath || s[i] != '/'):
-				p, i = p+1, i+1
-				continue
-			case c == '\\' && p+1 < len(pattern) && i < len(s) && pattern[p+1] == s[i]:
-				p, i = p+2, i+1
-				continue
-			case i < len(s) && c == s[i] && c != '\\':
-				p, i = p+1, i+1
-				continue
-			}
-		}
-		switch {
-		case one >= 0 && oneAt < len(s) && s[oneAt] != '/':
-			oneAt++
-			p, i = one, oneAt
-		case two >= 0 && twoAt < len(s):
-			twoAt++
-			p, i, one = two, twoAt, -1
-		default:
+	s = s[len(first) : len(s)-len(last)]
+	for _, l := range literals[1 : len(literals)-1] {
+		i := strings.Index(s, l)
+		if i < 0 {
 			return false
 		}
+		s = s[i+len(l):]
 	}
 	return true
+}
+
+func (g *glob) matchPath(s string) bool {
+	ok := false
+	switch g.shape {
+	case shapeExact:
+		return s == g.text
+	case shapeBelow:
+		ok = strings.HasPrefix(s, g.text)
+	case shapeNamed:
+		rest, found := strings.CutSuffix(s, g.text)
+		ok = found && (rest == "" || rest[len(rest)-1] == '/')
+	case shapeInside:
+		ok = strings.HasPrefix(s, g.text[1:]) || strings.Contains(s, g.text)
+	case shapeProgram:
+		return g.run(s, false)
+	}
+	return ok && (g.plain(s) || g.run(s, false))
+}
+
+// matchRooted matches as if a slash stood before s, without making that string. Where ** may stand for nothing at the
+// beginning, s alone has matched already.
+func (g *glob) matchRooted(s string) bool {
+	switch g.shape {
+	case shapeExact:
+		return len(g.text) == len(s)+1 && g.text[0] == '/' && s == g.text[1:]
+	case shapeBelow:
+		return g.text[0] == '/' && strings.HasPrefix(s, g.text[1:]) && (g.plain(s) || g.run(s, true))
+	case shapeProgram:
+		return g.run(s, true)
+	}
+	return false
 }

@@ -1,30 +1,32 @@
 package grouping
 
-import (
-	"slices"
-	"strconv"
-	"strings"
-)
-
-// ruleSet is compiled stack trace rules, indexed by what a frame must have for a rule to match.
-type ruleSet struct {
-	rules []rule
-	index [families]ruleIndex
-}
-
-// ruleIndex finds the rules that may match a frame: by the first byte of its module or function, by a part of
-// its path or package, and those that must always be looked at.
-type ruleIndex struct {
-	module, function [256][]uint16
-	path, pkg        map[string][]uint16
-	always           []uint16
-}
-
-// rule changes frames that satisfy all matchers; caller and callee are about the frames before and after.
+// rule changes the frames that satisfy all its matchers, when the exception does, too.
 type rule struct {
-	text                  string
-	frame, caller, callee []matcher
-	actions               []action
+	text   string
+	frame  []matcher
+	exc    []matcher // looked at once a stack
+	app    effect
+	group  effect
+	limits stackLimits
+
+	setsCategory bool
+	category     string
+	needs        categorySet // without which it cannot match
+}
+
+// effect is what the last flag action of each reach does: +1 sets, -1 clears, 0 is no such action. Only the last one
+// counts, because a rule does all its actions for one frame after the other.
+type effect struct {
+	self    int8 // to the matched frame
+	later   int8 // to all frames after it, toward the crash (^)
+	earlier int8 // to all frames before it (v)
+}
+
+// stackLimits are variables of the whole stack that a rule sets.
+type stackLimits struct {
+	setsMax, setsMin, setsInvert bool
+	maxFrames, minFrames         int
+	invert                       bool
 }
 
 type field uint8
@@ -42,41 +44,17 @@ const (
 	fieldMechanism
 )
 
+func (f field) ofException() bool { return f >= fieldType }
+
 type matcher struct {
 	field    field
+	at       int8 // which frame: 0 this one, -1 its caller, 1 its callee
 	negate   bool
+	never    bool // its argument cannot be understood
 	app      bool
 	families [families]bool
 	glob     glob
 }
-
-type actionKind uint8
-
-const (
-	actionApp actionKind = iota
-	actionGroup
-	actionCategory
-	actionMaxFrames
-	actionMinFrames
-	actionInvert
-)
-
-// action is what a rule does: to the frame itself, to all after it (reach 1) or to all before it (reach -1).
-type action struct {
-	kind  actionKind
-	reach int8
-	on    bool
-	n     int
-	text  string
-}
-
-func (a *action) classifies() bool { return a.kind == actionApp || a.kind == actionCategory }
-
-// candidate is a rule that may match a frame. Its order is that in which rules are applied.
-type candidate uint32
-
-func (c candidate) rule() int  { return int(c >> 16) }
-func (c candidate) frame() int { return int(c & 0xffff) }
 
 // maxRuleFrames is how many frames rules look at; those farthest from the crash are left out.
 const maxRuleFrames = 1 << 12
@@ -84,181 +62,203 @@ const maxRuleFrames = 1 << 12
 // applyRules runs the base rules and the project's: first what classifies frames, then what decides on
 // their contribution.
 func (g *grouper) applyRules(s *stack, exc *Exception) {
-	sets := [2]*ruleSet{baseRules(), nil}
+	sets := [2]*ruleSet{baseRules(g.config), nil}
 	if g.rules != nil {
 		sets[1] = g.rules.stack
 	}
 	var rooms [2][256]candidate
-	var found [2][]candidate
+	var work [2]ruleRun
 	for i, set := range sets {
-		if set != nil {
-			found[i] = set.candidates(s, rooms[i][:0])
-			g.work += len(found[i])
+		if set != nil && len(s.frames) > 0 {
+			work[i] = set.prepare(s, exc, rooms[i][:0])
+			g.work += len(work[i].found) + len(work[i].always)*min(len(s.frames), maxRuleFrames)
 		}
 	}
-	for i, set := range sets {
-		set.apply(s, exc, found[i], true)
-	}
-	for i, set := range sets {
-		set.apply(s, exc, found[i], false)
+	for _, classify := range [...]bool{true, false} {
+		for i := range work {
+			work[i].apply(classify)
+		}
 	}
 }
 
-func (set *ruleSet) candidates(s *stack, out []candidate) []candidate {
-	from := max(0, len(s.frames)-maxRuleFrames)
-	for i := from; i < len(s.frames); i++ {
-		f := &s.frames[i]
-		at := candidate(i - from)
-		add := func(rules []uint16) {
-			for _, r := range rules {
-				out = append(out, candidate(r)<<16|at)
-			}
-		}
-		index := &set.index[f.family]
-		add(index.always)
-		if m := f.src.Module; m != "" {
-			add(index.module[m[0]])
-		}
-		if fn := f.function; fn != "" {
-			add(index.function[fn[0]])
-		}
-		eachSegment(f.path, index.path, add)
-		eachSegment(f.pkg, index.pkg, add)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func eachSegment(path string, index map[string][]uint16, add func([]uint16)) {
-	if path == "" || len(index) == 0 {
-		return
-	}
-	for rest := path; rest != ""; {
-		i := strings.IndexByte(rest, '/')
-		segment := rest
-		if i >= 0 {
-			segment, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = ""
-		}
-		if rules := index[segment]; rules != nil {
-			add(rules)
-		}
-	}
+// ruleRun is the work of a rule set on one stack.
+type ruleRun struct {
+	set    *ruleSet
+	s      *stack
+	exc    *Exception
+	from   int         // the first frame that rules look at
+	found  []candidate // by rule, then by frame
+	always []uint16    // rules that are tried on every frame
 }
 
 // apply runs rules one after another: all frames that a rule matches are found before it changes any.
-func (set *ruleSet) apply(s *stack, exc *Exception, found []candidate, classify bool) {
-	from := max(0, len(s.frames)-maxRuleFrames)
-	for len(found) > 0 {
-		r := &set.rules[found[0].rule()]
+func (w *ruleRun) apply(classify bool) {
+	var room [32]uint16 // of matched frames, counted from from
+	found, always := w.found, w.always
+	for len(found) > 0 || len(always) > 0 {
+		if len(found) == 0 || len(always) > 0 && int(always[0]) < found[0].rule() {
+			if r := &w.set.rules[always[0]]; w.concerns(r, classify) {
+				w.act(r, classify, w.matchEvery(r, room[:0]))
+			}
+			always = always[1:]
+			continue
+		}
 		n := 1
 		for n < len(found) && found[n].rule() == found[0].rule() {
 			n++
 		}
-		if r.has(classify) {
-			r.run(s, exc, found[:n], from, classify)
+		if r := &w.set.rules[found[0].rule()]; w.concerns(r, classify) {
+			w.act(r, classify, w.matchFound(r, found[:n], room[:0]))
 		}
 		found = found[n:]
 	}
 }
 
-func (r *rule) has(classify bool) bool {
-	for i := range r.actions {
-		if r.actions[i].classifies() == classify {
-			return true
-		}
-	}
-	return false
+// concerns tells whether a rule may match at all, and has something to do in this pass.
+func (w *ruleRun) concerns(r *rule, classify bool) bool {
+	return r.acts(classify) && w.s.categories.hold(r.needs) && r.matchesException(w.exc)
 }
 
-func (r *rule) run(s *stack, exc *Exception, found []candidate, from int, classify bool) {
-	matched := found[:0:0]
-	if len(found) <= 32 {
-		var room [32]candidate
-		matched = room[:0]
+// acts tells whether a rule has something to do in the pass that classifies frames, or in the one after it.
+func (r *rule) acts(classify bool) bool {
+	if classify {
+		return r.setsCategory || r.app != effect{}
 	}
+	return r.group != effect{} || r.limits != stackLimits{}
+}
+
+func (w *ruleRun) matchEvery(r *rule, matched []uint16) []uint16 {
+	for i := w.from; i < len(w.s.frames); i++ {
+		if r.matches(w.s.frames, i) {
+			matched = append(matched, uint16(i-w.from))
+		}
+	}
+	return matched
+}
+
+func (w *ruleRun) matchFound(r *rule, found []candidate, matched []uint16) []uint16 {
 	for _, c := range found {
-		if r.matches(s, exc, from+c.frame()) {
-			matched = append(matched, c)
+		if r.matches(w.s.frames, w.from+c.frame()) {
+			matched = append(matched, uint16(c.frame()))
 		}
 	}
-	for i := range r.actions {
-		a := &r.actions[i]
-		if a.classifies() == classify {
-			r.act(s, a, matched, from)
-		}
-	}
+	return matched
 }
 
-// act does one action for all matched frames. A range covers what the frame nearest its end covers, so one
-// pass is enough however many frames match.
-func (r *rule) act(s *stack, a *action, matched []candidate, from int) {
-	if len(matched) == 0 {
-		return
-	}
-	first, last := from+matched[0].frame(), from+matched[len(matched)-1].frame()
+func (w *ruleRun) act(r *rule, classify bool, matched []uint16) {
 	switch {
-	case a.kind == actionMaxFrames:
-		s.maxFrames = a.n
-	case a.kind == actionMinFrames:
-		s.minFrames = a.n
-	case a.kind == actionInvert:
-		s.invert = a.on
-	case a.reach > 0:
-		for i := first + 1; i < len(s.frames); i++ {
-			s.frames[i].take(a, r)
-		}
-	case a.reach < 0:
-		for i := 0; i < last; i++ {
-			s.frames[i].take(a, r)
+	case len(matched) == 0:
+	case classify:
+		w.spread(r, r.app, classify, matched)
+		if r.setsCategory {
+			w.s.categories |= categoryBit(r.category)
+			for _, i := range matched {
+				w.s.frames[w.from+int(i)].category = r.category
+			}
 		}
 	default:
-		for _, c := range matched {
-			s.frames[from+c.frame()].take(a, r)
+		w.spread(r, r.group, classify, matched)
+		w.s.take(r.limits)
+	}
+}
+
+// spread does an effect for all matched frames. The engine acts for one matched frame after the other, so of all
+// actions that reach a frame those of later matches come last: one pass finds them, however many frames match.
+func (w *ruleRun) spread(r *rule, e effect, classify bool, matched []uint16) {
+	frames := w.s.frames
+	if e.later == 0 && e.earlier == 0 {
+		for _, i := range matched {
+			frames[w.from+int(i)].take(e.self, classify, r)
 		}
+		return
 	}
-}
-
-func (f *frame) take(a *action, r *rule) {
-	switch a.kind {
-	case actionApp:
-		f.inApp = a.on
-	case actionCategory:
-		f.category = a.text
-	case actionGroup:
-		f.group, f.hint = -1, r.text
-		if a.on {
-			f.group = 1
+	first, last := w.from+int(matched[0]), w.from+int(matched[len(matched)-1])
+	for i := range frames {
+		is := len(matched) > 0 && i == w.from+int(matched[0])
+		if is {
+			matched = matched[1:]
 		}
+		frames[i].take(e.on(is, i > first, i < last), classify, r)
 	}
 }
 
-func (r *rule) matches(s *stack, exc *Exception, i int) bool {
-	if !matchAll(r.frame, &s.frames[i], exc) {
-		return false
+// on is what reaches a frame that is matched itself, has a match before it, or one after it.
+func (e effect) on(matched, before, after bool) int8 {
+	switch {
+	case after && e.earlier != 0:
+		return e.earlier
+	case matched && e.self != 0:
+		return e.self
+	case before:
+		return e.later
 	}
-	if len(r.caller) > 0 && (i == 0 || !matchAll(r.caller, &s.frames[i-1], exc)) {
-		return false
-	}
-	return len(r.callee) == 0 || i+1 < len(s.frames) && matchAll(r.callee, &s.frames[i+1], exc)
+	return 0
 }
 
-func matchAll(list []matcher, f *frame, exc *Exception) bool {
-	for i := range list {
-		if list[i].match(f, exc) == list[i].negate {
+// take sets a flag of a frame. A frame keeps the hint of the first rule that brought it into its state.
+func (f *frame) take(to int8, classify bool, r *rule) {
+	switch {
+	case to == 0:
+	case classify:
+		f.inApp = to > 0
+	case f.group != to:
+		f.group, f.hint = to, r.text
+	}
+}
+
+func (s *stack) take(l stackLimits) {
+	if l.setsMax {
+		s.maxFrames = l.maxFrames
+	}
+	if l.setsMin {
+		s.minFrames = l.minFrames
+	}
+	if l.setsInvert {
+		s.invert = l.invert
+	}
+}
+
+// matches tells whether a frame satisfies the matchers. One about a caller or callee that does not exist never holds,
+// negated or not.
+func (r *rule) matches(frames []frame, i int) bool {
+	for k := range r.frame {
+		m := &r.frame[k]
+		at := i + int(m.at)
+		if at < 0 || at >= len(frames) || m.match(&frames[at]) == m.negate {
 			return false
 		}
 	}
 	return true
 }
 
-func (m *matcher) match(f *frame, exc *Exception) bool {
+func (r *rule) matchesException(exc *Exception) bool {
+	for k := range r.exc {
+		m := &r.exc[k]
+		if m.glob.match(orText(exc.text(m.field), "<unknown>")) == m.negate {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *Exception) text(f field) string {
+	switch {
+	case e == nil:
+		return ""
+	case f == fieldType:
+		return e.Type
+	case f == fieldValue:
+		return e.Value
+	}
+	return e.Mechanism.Type
+}
+
+func (m *matcher) match(f *frame) bool {
 	switch m.field {
 	case fieldFamily:
 		return m.families[f.family]
 	case fieldApp:
-		return f.inApp == m.app
+		return f.inApp == m.app && !m.never
 	case fieldModule:
 		return m.matchText(f.src.Module)
 	case fieldFunction:
@@ -267,83 +267,9 @@ func (m *matcher) match(f *frame, exc *Exception) bool {
 		return m.matchText(f.path)
 	case fieldPackage:
 		return m.matchText(f.pkg)
-	case fieldCategory:
-		return m.matchText(f.category)
 	}
-	if exc == nil {
-		return m.glob.match("<unknown>")
-	}
-	switch m.field {
-	case fieldType:
-		return m.glob.match(orText(exc.Type, "<unknown>"))
-	case fieldValue:
-		return m.glob.match(orText(exc.Value, "<unknown>"))
-	}
-	return m.glob.match(orText(exc.Mechanism.Type, "<unknown>"))
+	return m.matchText(f.category)
 }
 
 // matchText is false for what a frame does not have.
 func (m *matcher) matchText(s string) bool { return s != "" && m.glob.match(s) }
-
-// newRuleSet indexes rules.
-func newRuleSet(rules []rule) *ruleSet {
-	set := &ruleSet{rules: rules}
-	for fam := range set.index {
-		set.index[fam].path, set.index[fam].pkg = map[string][]uint16{}, map[string][]uint16{}
-	}
-	for n := range rules {
-		for fam := range set.index {
-			if rules[n].concerns(family(fam)) {
-				set.index[fam].add(&rules[n], uint16(n))
-			}
-		}
-	}
-	return set
-}
-
-func (r *rule) concerns(fam family) bool {
-	for i := range r.frame {
-		if m := &r.frame[i]; m.field == fieldFamily && m.families[fam] == m.negate {
-			return false
-		}
-	}
-	return true
-}
-
-func (x *ruleIndex) add(r *rule, n uint16) {
-	for i := range r.frame {
-		m := &r.frame[i]
-		literal := m.glob.kind <= globPrefix && m.glob.text != ""
-		switch {
-		case m.negate:
-		case m.field == fieldModule && literal:
-			x.module[m.glob.text[0]] = append(x.module[m.glob.text[0]], n)
-			return
-		case m.field == fieldFunction && literal && m.glob.text[0] != '<':
-			x.function[m.glob.text[0]] = append(x.function[m.glob.text[0]], n)
-			return
-		case m.field == fieldPath && m.glob.segment != "":
-			x.path[m.glob.segment] = append(x.path[m.glob.segment], n)
-			return
-		case m.field == fieldPackage && m.glob.segment != "":
-			x.pkg[m.glob.segment] = append(x.pkg[m.glob.segment], n)
-			return
-		}
-	}
-	x.always = append(x.always, n)
-}
-
-func parseBool(s string) (on, ok bool) {
-	switch s {
-	case "1", "yes", "true":
-		return true, true
-	case "0", "no", "false":
-		return false, true
-	}
-	return false, false
-}
-
-func parseCount(s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 0
-}

@@ -1,7 +1,7 @@
 package grouping
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -11,238 +11,388 @@ type Rules struct {
 	fingerprints []fingerprintRule
 }
 
-// Limits of a project's rules.
-const (
-	maxRules    = 2000
-	maxRuleText = 256 << 10 // bytes
-)
-
 // ParseRules reads a project's stack trace rules and fingerprint rules, one a line; # begins a comment.
 //
 //	family:native function:std::* -app
-//	[module:a.*] | module:b.* | [function:c] -group
-//	error.type:Timeout* -> timeout, {{ transaction }}
+//	[ module:a.* ] | module:b.* | [ function:c ] -group
+//	error.type:Timeout* -> timeout, {{ transaction }} title="Timeouts"
 //
-// The error names the line and what is wrong with it.
+// The error is RuleErrors; what CheckRules only warns of is not among them.
 func ParseRules(stack, fingerprints string) (*Rules, error) {
-	if len(stack)+len(fingerprints) > maxRuleText {
-		return nil, fmt.Errorf("cannot read rules of more than %d bytes: split the project", maxRuleText)
+	rules, found := CheckRules(stack, fingerprints)
+	if rules == nil {
+		return nil, found.Errors()
 	}
-	list, err := parseStackRules(stack)
-	if err != nil {
-		return nil, err
-	}
-	r := &Rules{}
-	if len(list) > 0 {
-		r.stack = newRuleSet(list)
-	}
-	r.fingerprints, err = parseFingerprintRules(fingerprints)
-	return r, err
+	return rules, nil
 }
 
+// CheckRules reads a project's rules and returns all that is wrong with them. The rules are nil when any finding is more
+// than a warning.
+func CheckRules(stack, fingerprints string) (*Rules, RuleErrors) {
+	reader := &ruleReader{}
+	kind := StackRules
+	if len(fingerprints) > len(stack) {
+		kind = FingerprintRules
+	}
+	if !reader.fits(kind, len(stack)+len(fingerprints)) {
+		return nil, reader.found
+	}
+	rules := &Rules{}
+	if list := reader.stackRules(stack); len(list) > 0 {
+		rules.stack = newRuleSet(list)
+	}
+	rules.fingerprints = reader.fingerprintRules(fingerprints)
+	if len(reader.found.Errors()) > 0 {
+		return nil, reader.found
+	}
+	return rules, reader.found
+}
+
+// Errors are the findings that keep rules from being used.
+func (list RuleErrors) Errors() (out RuleErrors) {
+	for _, e := range list {
+		if !e.Warning {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// parseStackRules reads rules of our own.
 func parseStackRules(text string) ([]rule, error) {
-	var out []rule
-	for n, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		r, err := parseRule(line)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read rule in line %d: %w", n+1, err)
-		}
-		if out = append(out, r); len(out) > maxRules {
-			return nil, fmt.Errorf("cannot read more than %d rules", maxRules)
-		}
+	reader := &ruleReader{}
+	list := reader.stackRules(text)
+	if found := reader.found.Errors(); len(found) > 0 {
+		return nil, found
 	}
-	return out, nil
+	return list, nil
 }
 
-func parseRule(line string) (rule, error) {
-	r := rule{text: line}
-	words, err := splitRule(line)
-	if err != nil {
-		return r, err
-	}
-	where, bar := &r.frame, false
-	for _, w := range words {
-		switch {
-		case w == "[" && len(r.frame) == 0 && !bar:
-			where = &r.caller
-		case w == "[":
-			where = &r.callee
-		case w == "]":
-			where = &r.frame
-		case w == "|":
-			bar = true
-		default:
-			err = r.word(w, where)
+func (r *ruleReader) stackRules(text string) (out []rule) {
+	r.each(StackRules, text, func(p *ruleLine) {
+		if one := p.stackRule(); !p.wrong {
+			out = append(out, one)
 		}
-		if err != nil {
-			return r, err
-		}
-	}
-	if len(r.frame) == 0 || len(r.actions) == 0 {
-		return r, fmt.Errorf("%q needs a matcher and an action", line)
-	}
-	return r, nil
+	})
+	return out
 }
 
-// splitRule cuts a line into words; brackets around a matcher of the neighbour and bars are words of their own.
-func splitRule(line string) (words []string, err error) {
-	for line = strings.TrimSpace(line); line != ""; line = strings.TrimSpace(line) {
-		if c := line[0]; c == '[' || c == ']' || c == '|' {
-			words, line = append(words, line[:1]), line[1:]
-			continue
-		}
-		end := wordLength(line)
-		if end < 0 {
-			return nil, fmt.Errorf("a quote is not closed in %q", line)
-		}
-		words, line = append(words, line[:end]), line[end:]
-	}
-	return words, nil
-}
-
-// wordLength is the length of the word that a line begins with; quotes hold blanks together. A closing bracket ends
-// a word when nothing but a bar or white space follows it.
-func wordLength(line string) int {
-	quoted := false
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '\\' && i+1 < len(line):
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case isSpaceByte(c):
-			return i
-		case c == ']' && strings.HasPrefix(strings.TrimSpace(line[i+1:]), "|"):
-			return i
+func (p *ruleLine) stackRule() (r rule) {
+	p.blanks()
+	start := p.at
+	if p.take("[") {
+		p.neighbour(&r, -1)
+		if p.blanks(); !p.broken && !p.take("|") {
+			p.stop(p.at, []string{"|"}, "a bar must stand between a caller and what it calls")
 		}
 	}
-	if quoted {
-		return -1
+	p.matchers(&r)
+	if p.blanks(); !p.broken && p.take("|") {
+		if p.blanks(); !p.take("[") {
+			p.stop(p.at, []string{"["}, "a callee stands in brackets")
+		}
+		p.neighbour(&r, 1)
 	}
-	return len(line)
+	p.actions(&r)
+	r.text = strings.TrimSpace(p.text[start:p.at])
+	return r
 }
 
-// word is a matcher or an action.
-func (r *rule) word(w string, where *[]matcher) error {
-	if name, arg, ok := strings.Cut(strings.TrimPrefix(w, "!"), ":"); ok && !strings.ContainsAny(name, "+-=^\"") {
-		m, err := parseMatcher(name, unquote(arg))
-		m.negate = w[0] == '!'
-		*where = append(*where, m)
-		return err
+// neighbour reads the matcher of a caller or callee up to its closing bracket.
+func (p *ruleLine) neighbour(r *rule, at int8) {
+	if p.broken {
+		return
 	}
-	a, err := parseAction(w)
-	r.actions = append(r.actions, a)
-	return err
+	if p.blanks(); !p.atMatcher() {
+		p.stop(p.at, stackMatchers, "a matcher must stand in the brackets")
+		return
+	}
+	p.matcher(r, at)
+	if p.blanks(); !p.broken && !p.take("]") {
+		p.stop(p.at, []string{"]"}, "the bracket is not closed after one matcher")
+	}
 }
 
-func unquote(s string) string {
-	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
-		s = strings.ReplaceAll(s[1:len(s)-1], `\"`, `"`)
+func (p *ruleLine) matchers(r *rule) {
+	if p.blanks(); !p.broken && !p.atMatcher() {
+		p.stop(p.at, stackMatchers, "a rule needs a matcher before its actions")
 	}
-	return strings.ReplaceAll(s, `\\`, `\`)
+	for !p.broken && p.atMatcher() {
+		p.matcher(r, 0)
+		p.blanks()
+	}
 }
 
-func parseMatcher(name, arg string) (m matcher, err error) {
+// atMatcher tells a matcher from an action: it has a name with a colon behind it.
+func (p *ruleLine) atMatcher() bool {
+	here := *p
+	negated := here.take("!")
+	name := here.word()
+	return negated || name != "" && here.take(":")
+}
+
+// stackMatchers are the names of matchers. The first of two with the same meaning is the one that Sentry's
+// documentation uses.
+var stackMatchers = []string{"family", "stack.module", "module", "stack.function", "function", "stack.abs_path", "path", "stack.package", "package",
+	"category", "app", "error.type", "type", "error.value", "value", "error.mechanism", "mechanism"}
+
+func stackField(name string) (f field, ok bool) {
 	switch name {
 	case "family":
-		return m, m.parseFamilies(arg)
-	case "app":
-		on, ok := parseBool(arg)
-		if !ok {
-			return m, fmt.Errorf("app:%s is neither yes nor no", arg)
-		}
-		return matcher{field: fieldApp, app: on}, nil
+		return fieldFamily, true
 	case "module", "stack.module":
-		m.field = fieldModule
+		return fieldModule, true
 	case "function", "stack.function":
-		m.field = fieldFunction
+		return fieldFunction, true
 	case "path", "stack.abs_path":
-		m.field = fieldPath
+		return fieldPath, true
 	case "package", "stack.package":
-		m.field = fieldPackage
+		return fieldPackage, true
 	case "category":
-		m.field = fieldCategory
+		return fieldCategory, true
+	case "app":
+		return fieldApp, true
 	case "type", "error.type":
-		m.field = fieldType
+		return fieldType, true
 	case "value", "error.value":
-		m.field = fieldValue
+		return fieldValue, true
 	case "mechanism", "error.mechanism":
-		m.field = fieldMechanism
-	default:
-		return m, fmt.Errorf("there is no matcher %q", name)
+		return fieldMechanism, true
 	}
-	m.glob = compileGlob(arg, m.field == fieldPath || m.field == fieldPackage)
-	return m, nil
+	return 0, false
 }
 
-func (m *matcher) parseFamilies(list string) error {
-	for _, name := range strings.Split(list, ",") {
-		switch strings.TrimSpace(name) {
-		case "native":
-			m.families[familyNative] = true
-		case "javascript":
-			m.families[familyJavaScript] = true
-		case "other":
-			m.families[familyOther] = true
-		case "all":
-			m.families = [families]bool{true, true, true}
-		default:
-			return fmt.Errorf("there is no family %q", name)
+func (p *ruleLine) matcher(r *rule, at int8) {
+	m := matcher{at: at, negate: p.take("!")}
+	nameAt := p.at
+	name := p.word()
+	if !p.take(":") {
+		p.stop(p.at, nil, "a matcher is a name, a colon and a value: function:main")
+		return
+	}
+	argAt := p.at
+	arg := p.argument(at != 0)
+	known := false
+	if m.field, known = stackField(name); !known {
+		p.fail(nameAt, stackMatchers, "%s", unknown("matcher", name, stackMatchers))
+		return
+	}
+	p.value(&m, arg, argAt)
+	if m.field.ofException() {
+		r.exc = append(r.exc, m)
+	} else {
+		r.frame = append(r.frame, m)
+	}
+}
+
+// argument is a matcher's value: up to a blank, or between quotes, in which nothing is escaped but a backslash.
+func (p *ruleLine) argument(bracketed bool) string {
+	start := p.at
+	if p.take(`"`) {
+		text, rest, ok := strings.Cut(p.rest(), `"`)
+		if !ok {
+			p.stop(start, nil, "the quote is not closed")
+		}
+		p.at = len(p.text) - len(rest)
+		return strings.ReplaceAll(text, `\\`, `\`)
+	}
+	arg := p.toBlank()
+	if end := *p; bracketed {
+		if end.blanks(); !strings.HasPrefix(end.rest(), "]") {
+			arg = cutBracket(arg)
+			p.at = start + len(arg)
 		}
 	}
-	return nil
+	return strings.ReplaceAll(arg, `\\`, `\`)
 }
 
-func parseAction(w string) (action, error) {
-	if name, arg, ok := strings.Cut(w, "="); ok {
-		return parseSetting(strings.TrimSpace(name), unquote(strings.TrimSpace(arg)))
+// cutBracket cuts a value before the bracket that closes it when no blank stands between: module:a.*]
+func cutBracket(arg string) string {
+	if i := strings.Index(arg, "]|"); i >= 0 {
+		return arg[:i]
 	}
-	var a action
-	rest := w
-	switch {
-	case strings.HasPrefix(w, "^"):
-		a.reach, rest = 1, w[1:]
-	case strings.HasPrefix(w, "v+"), strings.HasPrefix(w, "v-"):
-		a.reach, rest = -1, w[1:]
-	}
-	a.on = strings.HasPrefix(rest, "+")
-	switch strings.TrimLeft(rest, "+-") {
-	case "app":
-	case "group":
-		a.kind = actionGroup
+	return strings.TrimSuffix(arg, "]")
+}
+
+func (p *ruleLine) value(m *matcher, arg string, at int) {
+	switch m.field {
+	case fieldFamily:
+		m.families = p.families(arg, at)
+	case fieldApp:
+		var ok bool
+		if m.app, ok = parseBool(arg); !ok {
+			m.never = true
+			p.warn(at, boolWords, "%q says neither whether a frame is the program's own nor that it is not: the matcher never holds", arg)
+		}
 	default:
-		return a, fmt.Errorf("%q is neither a matcher nor an action", w)
+		m.glob = p.glob(arg, at, globOptions{path: m.field == fieldPath || m.field == fieldPackage})
 	}
-	if len(rest) > 0 && rest[0] != '+' && rest[0] != '-' {
-		return a, fmt.Errorf("%q needs + or -", w)
-	}
-	return a, nil
 }
 
-func parseSetting(name, arg string) (a action, err error) {
-	ok := true
+// glob compiles a pattern. One that cannot be read never matches, as in Sentry, where nobody is told of it.
+func (p *ruleLine) glob(pattern string, at int, o globOptions) glob {
+	g, problem := compileGlob(pattern, o)
+	switch {
+	case strings.HasPrefix(problem, LimitAlternatives):
+		p.report(RuleError{Column: p.column(at), Limit: LimitAlternatives, Problem: problem})
+	case problem != "":
+		p.warn(at, nil, "the glob %q never matches: %s; a backslash before it takes a character as it is", pattern, problem)
+	}
+	return g
+}
+
+var familyNames = []string{"native", "javascript", "other", "all"}
+
+func (p *ruleLine) families(list string, at int) (out [families]bool) {
+	for _, name := range strings.Split(list, ",") {
+		switch name {
+		case "native":
+			out[familyNative] = true
+		case "javascript":
+			out[familyJavaScript] = true
+		case "other":
+			out[familyOther] = true
+		case "all":
+			out = [families]bool{true, true, true}
+		default:
+			p.warn(at, familyNames, "%s", unknown("family", name, familyNames))
+		}
+	}
+	return out
+}
+
+var boolWords = []string{"yes", "no", "true", "false", "1", "0"}
+
+func parseBool(s string) (on, ok bool) {
+	switch s {
+	case "1", "yes", "true":
+		return true, true
+	case "0", "no", "false":
+		return false, true
+	}
+	return false, false
+}
+
+func (p *ruleLine) actions(r *rule) {
+	for n := 0; !p.broken; n++ {
+		p.blanks()
+		if rest := p.rest(); rest == "" || rest[0] == '#' {
+			if n == 0 {
+				p.stop(p.at, allActions, "a rule needs an action after its matchers")
+			}
+			return
+		}
+		if strings.IndexByte("^v+-", p.text[p.at]) >= 0 {
+			p.flag(r)
+		} else {
+			p.setting(r)
+		}
+	}
+}
+
+var (
+	flagNames    = []string{"app", "group"}
+	settingNames = []string{"category", "max-frames", "min-frames", "invert-stacktrace"}
+	allActions   = []string{"+app", "-app", "+group", "-group", "^-group", "v-group", "category=", "max-frames=", "min-frames=", "invert-stacktrace="}
+)
+
+// flag reads an action like -app or ^+group.
+func (p *ruleLine) flag(r *rule) {
+	start := p.at
+	later := p.take("^")
+	earlier := !later && p.take("v")
+	on := int8(-1)
+	switch {
+	case p.take("+"):
+		on = 1
+	case !p.take("-"):
+		p.stop(start, allActions, "%q is not an action", p.excerpt(start))
+		return
+	}
+	nameAt := p.at
+	var e *effect
+	switch name := p.word(); name {
+	case "app":
+		e = &r.app
+	case "group":
+		e = &r.group
+	default:
+		p.stop(nameAt, flagNames, "%s", unknown("flag", name, flagNames))
+		return
+	}
+	e.add(on, later, earlier)
+}
+
+func (e *effect) add(on int8, later, earlier bool) {
+	switch {
+	case later:
+		e.later = on
+	case earlier:
+		e.earlier = on
+	default:
+		e.self = on
+	}
+}
+
+// setting reads an action like max-frames=3.
+func (p *ruleLine) setting(r *rule) {
+	start := p.at
+	name := p.word()
+	if p.blanks(); name == "" || !p.take("=") {
+		p.noAction(start, name)
+		return
+	}
+	p.blanks()
+	valueAt := p.at
+	value := p.word()
+	if value == "" && name == "category" && p.rest() == "" {
+		p.warn(valueAt, nil, "a category without a name is none")
+	} else if value == "" {
+		p.stop(valueAt, nil, "%s needs a value of letters, digits, hyphens, dots and underscores", name)
+		return
+	}
+	p.set(r, name, value, start, valueAt)
+}
+
+// noAction says what is wrong with a word that is no action.
+func (p *ruleLine) noAction(at int, name string) {
+	rest := p.text[at+len(name):]
+	_, isMatcher := stackField(name)
+	switch {
+	case strings.HasPrefix(rest, ":") && isMatcher, strings.HasPrefix(p.text[at:], "!"):
+		p.stop(at, allActions, "%q is a matcher, and matchers stand before actions", p.excerpt(at))
+	case isMatcher:
+		p.stop(at+len(name), []string{":"}, "the matcher %q needs a colon and a value", name)
+	default:
+		p.stop(at, allActions, "%s", unknown("action", p.excerpt(at), append(allActions, settingNames...)))
+	}
+}
+
+func (p *ruleLine) set(r *rule, name, value string, nameAt, valueAt int) {
+	l, ok := &r.limits, true
+	var allowed []string
 	switch name {
 	case "category":
-		a.kind, a.text = actionCategory, arg
+		r.setsCategory, r.category = true, value
 	case "max-frames":
-		a.kind = actionMaxFrames
-		a.n, ok = parseCount(arg)
+		l.setsMax, allowed = true, []string{"a whole number, 0 for no limit"}
+		l.maxFrames, ok = parseCount(value)
 	case "min-frames":
-		a.kind = actionMinFrames
-		a.n, ok = parseCount(arg)
+		l.setsMin, allowed = true, []string{"a whole number, 0 for no limit"}
+		l.minFrames, ok = parseCount(value)
 	case "invert-stacktrace":
-		a.kind = actionInvert
-		a.on, ok = parseBool(arg)
+		l.setsInvert, allowed = true, boolWords
+		l.invert, ok = parseBool(value)
 	default:
-		return a, fmt.Errorf("there is no setting %q", name)
+		p.fail(nameAt, settingNames, "%s", unknown("setting", name, settingNames))
 	}
 	if !ok {
-		err = fmt.Errorf("%s=%s has no such value", name, arg)
+		p.fail(valueAt, allowed, "%s cannot be %q", name, value)
 	}
-	return a, err
+}
+
+// parseCount reads a number; one beyond what a stack can have counts as the largest.
+func parseCount(s string) (int, bool) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return int(min(n, 1<<30)), err == nil
 }

@@ -35,7 +35,7 @@ func cutTrailers(name string) string {
 	for {
 		before := name
 		name = strings.TrimSuffix(name, "&")
-		if rest, ok := strings.CutSuffix(name, "const"); ok && (rest == "" || !isNameByte(rest[len(rest)-1])) {
+		if rest, ok := strings.CutSuffix(name, "const"); ok && (rest == "" || !isWordByte(rest[len(rest)-1])) {
 			name = rest
 		}
 		if name == before {
@@ -44,8 +44,6 @@ func cutTrailers(name string) string {
 		name = strings.TrimRight(name, " \t")
 	}
 }
-
-func isNameByte(c byte) bool { return class[c]&isWord != 0 }
 
 // Stand-ins for what would upset the balance of brackets and blanks. They are private characters of Unicode, which no
 // compiler emits.
@@ -96,9 +94,9 @@ func lambdaLength(name string, i int) int {
 		if n > shut+2 && n < len(rest) && rest[n] == '}' {
 			return n + 1
 		}
-	case strings.HasPrefix(rest, "lambda_") && (i == 0 || !isNameByte(name[i-1])):
+	case strings.HasPrefix(rest, "lambda_") && (i == 0 || !isWordByte(name[i-1])):
 		const n = len("lambda_") + 32
-		if len(rest) >= n && allHex(rest[7:n]) && (len(rest) == n || !isNameByte(rest[n])) {
+		if len(rest) >= n && allHex(rest[7:n]) && (len(rest) == n || !isWordByte(rest[n])) {
 			return n
 		}
 	case strings.HasPrefix(rest, "$_"):
@@ -106,12 +104,14 @@ func lambdaLength(name string, i int) int {
 		for n < len(rest) && isDigit(rest[n]) {
 			n++
 		}
-		if n > 2 && (n == len(rest) || !isNameByte(rest[n])) {
+		if n > 2 && (n == len(rest) || !isWordByte(rest[n])) {
 			return n
 		}
 	}
 	return 0
 }
+
+func isWordByte(c byte) bool { return class[c]&isWord != 0 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 

@@ -21,7 +21,7 @@ if [ "$(id -u)" = 0 ] && need apt-get; then
 fi
 
 if [ ! -x "$cache/venv/bin/python" ] || ! cmp -s sdk/python/requirements.txt "$cache/venv/requirements.txt"; then
-  echo "installing the Python SDK"
+  echo "installing the Python SDK and the engine that rules are compared with"
   python3 -m venv "$cache/venv"
   "$cache/venv/bin/pip" install -q --disable-pip-version-check -r sdk/python/requirements.txt
   cp sdk/python/requirements.txt "$cache/venv/requirements.txt"

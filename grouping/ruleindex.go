@@ -1,0 +1,150 @@
+package grouping
+
+import (
+	"slices"
+	"strings"
+)
+
+// ruleSet is compiled stack trace rules, indexed by what a frame must have for a rule to match.
+type ruleSet struct {
+	rules  []rule
+	index  [families]ruleIndex
+	always []uint16 // that nothing in a frame can rule out beforehand
+	all    []uint16
+}
+
+// ruleIndex finds the rules that may match a frame: by the first byte of its module or function, or by a part of
+// its path or package.
+type ruleIndex struct {
+	module, function [256][]uint16
+	path, pkg        map[string][]uint16
+}
+
+// candidate is a rule that may match a frame. Its order is that in which rules are applied.
+type candidate uint32
+
+func (c candidate) rule() int  { return int(c >> 16) }
+func (c candidate) frame() int { return int(c & 0xffff) }
+
+// maxCandidates bounds the memory of one stack, 64 KB; beyond it, every rule is tried on every frame.
+const maxCandidates = 1 << 14
+
+// newRuleSet indexes rules.
+func newRuleSet(rules []rule) *ruleSet {
+	set := &ruleSet{rules: rules}
+	for fam := range set.index {
+		set.index[fam].path, set.index[fam].pkg = map[string][]uint16{}, map[string][]uint16{}
+	}
+	for n := range rules {
+		rules[n].needs = rules[n].neededCategories()
+		set.all = append(set.all, uint16(n))
+		key := rules[n].key()
+		if key == nil {
+			set.always = append(set.always, uint16(n))
+			continue
+		}
+		for fam := range set.index {
+			if rules[n].concerns(family(fam)) {
+				set.index[fam].add(key, uint16(n))
+			}
+		}
+	}
+	return set
+}
+
+// key is the matcher that a rule is indexed by, nil when there is none.
+func (r *rule) key() *matcher {
+	for i := range r.frame {
+		m := &r.frame[i]
+		if m.negate || m.at != 0 {
+			continue
+		}
+		switch m.field {
+		case fieldModule:
+			if m.glob.lead != 0 {
+				return m
+			}
+		case fieldFunction:
+			if m.glob.lead != 0 && m.glob.lead != '<' { // a missing function counts as <unknown>
+				return m
+			}
+		case fieldPath, fieldPackage:
+			if m.glob.segment != "" {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (r *rule) concerns(fam family) bool {
+	for i := range r.frame {
+		if m := &r.frame[i]; m.field == fieldFamily && m.at == 0 && m.families[fam] == m.negate {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *ruleIndex) add(key *matcher, n uint16) {
+	switch key.field {
+	case fieldModule:
+		x.module[key.glob.lead] = append(x.module[key.glob.lead], n)
+	case fieldFunction:
+		x.function[key.glob.lead] = append(x.function[key.glob.lead], n)
+	case fieldPath:
+		x.path[key.glob.segment] = append(x.path[key.glob.segment], n)
+	case fieldPackage:
+		x.pkg[key.glob.segment] = append(x.pkg[key.glob.segment], n)
+	}
+}
+
+// prepare finds the candidates of a stack.
+func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
+	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always}
+	for i := w.from; i < len(s.frames) && len(found) <= maxCandidates; i++ {
+		found = set.find(&s.frames[i], candidate(i-w.from), found)
+	}
+	if len(found) > maxCandidates {
+		found, w.always = nil, set.all
+	}
+	slices.Sort(found)
+	w.found = slices.Compact(found)
+	return w
+}
+
+func (set *ruleSet) find(f *frame, at candidate, found []candidate) []candidate {
+	index := &set.index[f.family]
+	if m := f.src.Module; m != "" {
+		found = at.add(index.module[m[0]], found)
+	}
+	if fn := f.function; fn != "" {
+		found = at.add(index.function[fn[0]], found)
+	}
+	found = at.addSegments(f.path, index.path, found)
+	return at.addSegments(f.pkg, index.pkg, found)
+}
+
+func (c candidate) add(rules []uint16, found []candidate) []candidate {
+	if len(found) > maxCandidates {
+		return found
+	}
+	for _, r := range rules {
+		found = append(found, candidate(r)<<16|c)
+	}
+	return found
+}
+
+func (c candidate) addSegments(path string, index map[string][]uint16, found []candidate) []candidate {
+	if len(index) == 0 {
+		return found
+	}
+	for path != "" {
+		segment, rest, _ := strings.Cut(path, "/")
+		if rules := index[segment]; rules != nil {
+			found = c.add(rules, found)
+		}
+		path = rest
+	}
+	return found
+}
