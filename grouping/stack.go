@@ -115,11 +115,11 @@ func (g *grouper) stackPair(s *stack) pair {
 		case i > 0 && f.repeats(&s.frames[i-1]):
 			contributes, hint = false, "the same call as the frame before"
 		}
-		systems = append(systems, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		systems = append(systems, g.arena.frame(contributes, hint, kids))
 		if contributes && !f.inApp {
 			contributes, hint = false, "not the program's own code"
 		}
-		apps = append(apps, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		apps = append(apps, g.arena.frame(contributes, hint, kids))
 	}
 	return pair{app: g.stackComponent(s, apps, "no frame of the program's own counts"), system: g.stackComponent(s, systems, "no frame counts")}
 }
