@@ -273,53 +273,6 @@ func TestExceptionGroups(t *testing.T) {
 	}
 }
 
-// TestMetamorphic changes events in ways that must keep the first hash, and in ways that must change it.
-func TestMetamorphic(t *testing.T) {
-	t.Parallel()
-	last := func(ev *Event) *Frame {
-		f := ev.Exceptions[0].Stack.Frames
-		return &f[len(f)-1]
-	}
-	keep := map[string]func(*Event){
-		"line":         func(ev *Event) { last(ev).Line += 7 },
-		"column":       func(ev *Event) { last(ev).Column += 7 },
-		"value":        func(ev *Event) { ev.Exceptions[0].Value += " for 12" },
-		"release":      func(ev *Event) { ev.Release = "2.0" },
-		"indentation":  func(ev *Event) { last(ev).ContextLine = "\t" + last(ev).ContextLine },
-		"path":         func(ev *Event) { last(ev).AbsPath = strings.Replace(last(ev).AbsPath, "/srv/", "/home/ann/", 1) },
-		"system frame": addSystemFrame,
-	}
-	change := map[string]func(*Event){
-		"type":     func(ev *Event) { ev.Exceptions[0].Type += "X" },
-		"function": func(ev *Event) { last(ev).Function = "another" },
-		"frame": func(ev *Event) {
-			s := ev.Exceptions[0].Stack
-			s.Frames = append(s.Frames, Frame{Module: "more", Function: "deeper", InApp: yes()})
-		},
-	}
-	for name, event := range map[string]func() *Event{"python": pythonEvent, "javascript": javaScriptEvent, "node": nodeEvent, "go": goEvent,
-		"java": javaEvent, "php": phpEvent, "ruby": rubyEvent} {
-		before := Group(event()).Hashes()[0]
-		for what, f := range keep {
-			ev := event()
-			if f(ev); Group(ev).Hashes()[0] != before {
-				t.Errorf("%s: another %s makes another issue", name, what)
-			}
-		}
-		for what, f := range change {
-			ev := event()
-			if f(ev); Group(ev).Hashes()[0] == before {
-				t.Errorf("%s: another %s makes no other issue", name, what)
-			}
-		}
-	}
-}
-
-func addSystemFrame(ev *Event) {
-	s := ev.Exceptions[0].Stack
-	s.Frames = slices.Insert(s.Frames, 1, Frame{Module: "lib.helper", Function: "call", ContextLine: "go()", InApp: no()})
-}
-
 // TestDeep groups stacks and chains far beyond what clients send.
 func TestDeep(t *testing.T) {
 	t.Parallel()

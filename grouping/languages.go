@@ -95,7 +95,7 @@ func cutRubyDigits(name string) (string, bool) {
 // cleanJavaModule replaces the generated parts of class names: accessors of reflection, proxies of CGLIB, Javassist,
 // Hibernate and what they enhance, functions of Clojure.
 func cleanJavaModule(module string) string {
-	if strings.IndexByte(module, '$') < 0 && !strings.Contains(module, "reflect.Generated") {
+	if len(module) > maxLongName || strings.IndexByte(module, '$') < 0 && !strings.Contains(module, "reflect.Generated") {
 		return module
 	}
 	for _, name := range [...]string{"sun.reflect.GeneratedMethodAccessor", "jdk.internal.reflect.GeneratedMethodAccessor"} {

@@ -34,6 +34,7 @@ func (g *grouper) normalise(src *Stacktrace, exc *Exception) stack {
 	if src == nil {
 		return stack{}
 	}
+	g.work += len(src.Frames)
 	s := stack{frames: make([]frame, len(src.Frames))}
 	for i := range src.Frames {
 		s.frames[i] = g.normaliseFrame(&src.Frames[i])
@@ -68,7 +69,7 @@ func (f *frame) trim() {
 	}
 	f.raw = f.function
 	switch {
-	case f.family == familyNative:
+	case f.family == familyNative && len(f.function) <= maxLongName:
 		f.function = trimNative(f.function, f.platform)
 	case f.platform == "csharp":
 		f.function, _, _ = strings.Cut(f.function, " (")
@@ -110,6 +111,7 @@ func pathOfURL(text string) string {
 // stackPair looks at a stack in both ways: app counts the program's own frames only, system all.
 func (g *grouper) stackPair(s *stack) pair {
 	n := len(s.frames)
+	g.work += n
 	apps, systems := g.arena.list(n), g.arena.list(n)
 	for i := range s.frames {
 		f := &s.frames[i]
@@ -122,11 +124,11 @@ func (g *grouper) stackPair(s *stack) pair {
 		case i > 0 && f.repeats(&s.frames[i-1]):
 			contributes, hint = false, "the same call as the frame before"
 		}
-		systems = append(systems, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		systems = append(systems, g.arena.frame(contributes, hint, kids))
 		if contributes && !f.inApp {
 			contributes, hint = false, "not the program's own code"
 		}
-		apps = append(apps, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		apps = append(apps, g.arena.frame(contributes, hint, kids))
 	}
 	return pair{app: g.stackComponent(s, apps, "no frame of the program's own counts"), system: g.stackComponent(s, systems, "no frame counts")}
 }
