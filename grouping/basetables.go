@@ -18,7 +18,7 @@ var baseOwnCode = []facts{
 		/usr/local/lib/**
 		/usr/local/Cellar/**`, "-app"},
 	{"family:native package:", `
-		**/*.app/Contents/**
+		**.app/Contents/**
 		/Users/**`, "+app"},
 	{"family:native function:", `
 		std::*
@@ -75,8 +75,8 @@ var baseReporters = []facts{
 		ANR
 		NSError`, "invert-stacktrace=1"},
 
+	{"family:javascript path:", `org-dartlang-sdk:///**`, "-app -group"},
 	{"path:", `
-		org-dartlang-sdk:///**
 		package:sentry/**
 		package:sentry_*/**`, "-app -group"},
 	{"path:", `package:flutter/**`, "-app"},

@@ -175,6 +175,9 @@ func (g *grouper) variable(name string) string {
 	case "level":
 		return levelOf(g.ev.Level)
 	case "logger":
+		if g.ev.Logger == "" && g.ev.Security != nil {
+			return g.ev.Security.Kind // reports of browsers are logged under their kind
+		}
 		return orNo(g.ev.Logger, "logger")
 	case "type", "error.type":
 		return orNo(g.lastException().Type, "type")

@@ -36,13 +36,16 @@ func cleanScriptFunction(name, raw string) (string, string, bool) {
 	name, raw = afterDot(name), afterDot(raw)
 	switch raw {
 	case "?", "<anonymous function>", "<anonymous>", "Anonymous function":
-		return name, "the function has no name", false
+		return name, noName, false
 	}
 	if strings.HasSuffix(raw, "/<") {
-		return name, "the function has no name", false
+		return name, noName, false
 	}
 	return name, "", true
 }
+
+// noName is the hint at a script's function that engines give no name. Its frame still counts as one.
+const noName = "the script's function has no name"
 
 func afterDot(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
