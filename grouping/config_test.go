@@ -157,7 +157,9 @@ func TestExplainOthers(t *testing.T) {
 // TestBaseRules holds that every base rule can be read and may match.
 func TestBaseRules(t *testing.T) {
 	t.Parallel()
-	if _, found := CheckRules(baseText, ""); len(found) > 0 {
-		t.Errorf("%v", found)
+	for _, c := range Configs() {
+		if _, found := CheckRules(baseText(c), ""); len(found) > 0 {
+			t.Errorf("%s: %v", c, found)
+		}
 	}
 }

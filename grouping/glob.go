@@ -15,6 +15,7 @@ type glob struct {
 	table    *globTable // of the program; nil when it would be too large
 	lead     byte       // the first byte of every match; 0 when there is no such byte
 	segment  string     // a part of the path that every match has; "" when there is none
+	must     string     // of shapeProgram: a text that every match holds; looking for it costs a tenth of a run
 }
 
 type globShape uint8
@@ -58,7 +59,7 @@ func compileGlob(pattern string, o globOptions) (g glob, problem string) {
 	if g.shape != shapeExact {
 		g.program = assemble(p.tokens, o)
 		if g.shape == shapeProgram {
-			g.table = tabulate(g.program)
+			g.table, g.must = tabulate(g.program), longestLiteral(p.tokens)
 		}
 	}
 	return g, ""
@@ -143,7 +144,25 @@ func literalSegment(tokens []globToken) string {
 	return ""
 }
 
+// longestLiteral is the longest run of plain characters.
+func longestLiteral(tokens []globToken) string {
+	var longest, part []byte
+	for _, t := range tokens {
+		if t.kind != tokenByte {
+			part = nil
+			continue
+		}
+		if part = append(part, t.b); len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return string(longest)
+}
+
 func (g *glob) match(s string) bool {
+	if g.must != "" && !g.holds(s) {
+		return false
+	}
 	if g.isPath && (s == "" || s[0] != '/') {
 		return g.matchPath(s) || g.matchRooted(s)
 	}
@@ -159,6 +178,11 @@ func (g *glob) match(s string) bool {
 		return g.run(s, false)
 	}
 	return false
+}
+
+// holds tells whether the literal part of a pattern is in s; in a path without a leading slash one counts before it.
+func (g *glob) holds(s string) bool {
+	return strings.Contains(s, g.must) || g.isPath && g.must[0] == '/' && strings.HasPrefix(s, g.must[1:])
 }
 
 // plain tells a text in which a star may stand for anything.

@@ -31,7 +31,7 @@ func javaScriptEvent() *Event {
 
 func nodeEvent() *Event {
 	return thrown("node", "Error", "no such order",
-		Frame{AbsPath: "node:internal/process/task_queues", Filename: "node:internal/process/task_queues", Function: "process.processTicksAndRejections", Line: 95, InApp: yes()},
+		Frame{AbsPath: "node:internal/process/task_queues", Filename: "node:internal/process/task_queues", Function: "processTicksAndRejections", Line: 95, InApp: yes()},
 		Frame{AbsPath: "/srv/node_modules/express/lib/router/layer.js", Filename: "/srv/node_modules/express/lib/router/layer.js", Module: "express.lib.router:layer", Function: "handle", ContextLine: "fn(req, res, next);", Line: 95, InApp: yes()},
 		Frame{AbsPath: "/srv/src/orders.js", Filename: "/srv/src/orders.js", Module: "orders", Function: "async Orders.find", ContextLine: "throw new Error('no such order')", Line: 22, InApp: yes()})
 }
@@ -57,7 +57,7 @@ func phpEvent() *Event {
 
 func rubyEvent() *Event {
 	return thrown("ruby", "ActiveRecord::RecordNotFound", "Couldn't find Order with 'id'=9912",
-		Frame{AbsPath: "/usr/local/bundle/gems/rack-3.0/lib/rack/head.rb", Filename: "rack/head.rb", Function: "call", ContextLine: "@app.call(env)", Line: 15, InApp: yes()},
+		Frame{AbsPath: "/usr/local/bundle/gems/rack-3.0/lib/rack/head.rb", Filename: "rack/head.rb", Function: "call", ContextLine: "@app.call(env)", Line: 15, InApp: no()},
 		Frame{AbsPath: "/srv/app/orders.rb", Filename: "app/orders.rb", Function: "block (2 levels) in show", ContextLine: "Order.find(id)", Line: 8, InApp: yes()},
 		Frame{AbsPath: "/srv/app/order.html.erb", Filename: "app/order.html.erb", Function: "_app_order_html_erb__123_456", ContextLine: "@order.id", Line: 1, InApp: yes()})
 }

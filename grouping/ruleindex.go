@@ -36,6 +36,7 @@ func newRuleSet(rules []rule) *ruleSet {
 		set.index[fam].path, set.index[fam].pkg = map[string][]uint16{}, map[string][]uint16{}
 	}
 	for n := range rules {
+		rules[n].needs = rules[n].neededCategories()
 		set.all = append(set.all, uint16(n))
 		key := rules[n].key()
 		if key == nil {

@@ -11,6 +11,7 @@ type rule struct {
 
 	setsCategory bool
 	category     string
+	needs        categorySet // without which it cannot match
 }
 
 // effect is what the last flag action of each reach does: +1 sets, -1 clears, 0 is no such action. Only the last one
@@ -61,7 +62,7 @@ const maxRuleFrames = 1 << 12
 // applyRules runs the base rules and the project's: first what classifies frames, then what decides on
 // their contribution.
 func (g *grouper) applyRules(s *stack, exc *Exception) {
-	sets := [2]*ruleSet{baseRules(), nil}
+	sets := [2]*ruleSet{baseRules(g.config), nil}
 	if g.rules != nil {
 		sets[1] = g.rules.stack
 	}
@@ -95,7 +96,7 @@ func (w *ruleRun) apply(classify bool) {
 	found, always := w.found, w.always
 	for len(found) > 0 || len(always) > 0 {
 		if len(found) == 0 || len(always) > 0 && int(always[0]) < found[0].rule() {
-			if r := &w.set.rules[always[0]]; r.acts(classify) && r.matchesException(w.exc) {
+			if r := &w.set.rules[always[0]]; w.concerns(r, classify) {
 				w.act(r, classify, w.matchEvery(r, room[:0]))
 			}
 			always = always[1:]
@@ -105,11 +106,16 @@ func (w *ruleRun) apply(classify bool) {
 		for n < len(found) && found[n].rule() == found[0].rule() {
 			n++
 		}
-		if r := &w.set.rules[found[0].rule()]; r.acts(classify) && r.matchesException(w.exc) {
+		if r := &w.set.rules[found[0].rule()]; w.concerns(r, classify) {
 			w.act(r, classify, w.matchFound(r, found[:n], room[:0]))
 		}
 		found = found[n:]
 	}
+}
+
+// concerns tells whether a rule may match at all, and has something to do in this pass.
+func (w *ruleRun) concerns(r *rule, classify bool) bool {
+	return r.acts(classify) && w.s.categories.hold(r.needs) && r.matchesException(w.exc)
 }
 
 // acts tells whether a rule has something to do in the pass that classifies frames, or in the one after it.
@@ -144,6 +150,7 @@ func (w *ruleRun) act(r *rule, classify bool, matched []uint16) {
 	case classify:
 		w.spread(r, r.app, classify, matched)
 		if r.setsCategory {
+			w.s.categories |= categoryBit(r.category)
 			for _, i := range matched {
 				w.s.frames[w.from+int(i)].category = r.category
 			}

@@ -11,6 +11,8 @@ type stack struct {
 	maxFrames int  // the frames nearest the crash that count; 0 for all
 	minFrames int  // fewer that count discard the stack
 	invert    bool // the frames nearest the crash come first
+
+	categories categorySet // that any of the frames has or had
 }
 
 // frame is a Frame made ready. Its strings share the event's memory where nothing was changed.
