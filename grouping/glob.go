@@ -159,6 +159,17 @@ func longestLiteral(tokens []globToken) string {
 	return string(longest)
 }
 
+// cost is how many steps a byte of the text takes; comparing literals is as good as none.
+func (g *glob) cost() int {
+	switch {
+	case g.shape != shapeProgram:
+		return 0
+	case g.table != nil:
+		return 1
+	}
+	return len(g.program)
+}
+
 func (g *glob) match(s string) bool {
 	if g.must != "" && !g.holds(s) {
 		return false

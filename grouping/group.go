@@ -59,6 +59,7 @@ type grouper struct {
 	rules  *Rules // the project's, may be nil
 
 	ruleTitle string // given by the fingerprint rule that holds
+	ruleWork  int    // what rules have cost so far; see maxRuleWork
 	explain   bool   // go on when a strategy has decided
 }
 

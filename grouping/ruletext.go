@@ -179,9 +179,9 @@ func (p *ruleLine) matcher(r *rule, at int8) {
 	}
 	p.value(&m, arg, argAt)
 	if m.field.ofException() {
-		r.exc = append(r.exc, m)
+		r.exc, r.once = append(r.exc, m), r.once+m.glob.cost()
 	} else {
-		r.frame = append(r.frame, m)
+		r.frame, r.cost = append(r.frame, m), r.cost+m.glob.cost()
 	}
 }
 
