@@ -43,6 +43,7 @@ func newRuleSet(rules []rule) *ruleSet {
 	}
 	for n := range rules {
 		rules[n].needs = rules[n].neededCategories()
+		rules[n].kinds = rules[n].families()
 		set.all = append(set.all, uint16(n))
 		key := rules[n].key()
 		if key == nil {
@@ -50,7 +51,7 @@ func newRuleSet(rules []rule) *ruleSet {
 			continue
 		}
 		for fam := range set.index {
-			if rules[n].concerns(family(fam)) {
+			if rules[n].kinds>>fam&1 != 0 {
 				set.index[fam].add(key, uint16(n))
 			}
 		}
@@ -83,13 +84,17 @@ func (r *rule) key() *matcher {
 	return nil
 }
 
-func (r *rule) concerns(fam family) bool {
-	for i := range r.frame {
-		if m := &r.frame[i]; m.field == fieldFamily && m.at == 0 && m.families[fam] == m.negate {
-			return false
+// families are those of the frames that a rule may match.
+func (r *rule) families() (set familySet) {
+	for fam := range families {
+		set |= 1 << fam
+		for i := range r.frame {
+			if m := &r.frame[i]; m.field == fieldFamily && m.at == 0 && m.families[fam] == m.negate {
+				set &^= 1 << fam
+			}
 		}
 	}
-	return true
+	return set
 }
 
 func (x *ruleIndex) add(key *matcher, n uint16) {
@@ -109,8 +114,13 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 // prepare finds the candidates of a stack.
 func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
 	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always}
-	for i := w.from; i < len(s.frames) && len(found) <= maxCandidates; i++ {
-		found = set.find(&s.frames[i], candidate(i-w.from), found)
+	for i := w.from; i < len(s.frames); i++ {
+		f := &s.frames[i]
+		w.size += f.size()
+		w.kinds |= 1 << f.family
+		if len(found) <= maxCandidates {
+			found = set.find(f, candidate(i-w.from), found)
+		}
 	}
 	if len(found) > maxCandidates {
 		found, w.always = nil, set.all

@@ -14,6 +14,7 @@ type rule struct {
 	setsCategory bool
 	category     string
 	needs        categorySet // without which it cannot match
+	kinds        familySet   // of frames that it may match
 }
 
 // effect is what the last flag action of each reach does: +1 sets, -1 clears, 0 is no such action. Only the last one
@@ -30,6 +31,9 @@ type stackLimits struct {
 	maxFrames, minFrames         int
 	invert                       bool
 }
+
+// familySet is a set of families, a bit each.
+type familySet uint8
 
 type field uint8
 
@@ -101,6 +105,8 @@ type ruleRun struct {
 	s      *stack
 	exc    *Exception
 	from   int         // the first frame that rules look at
+	size   int         // the bytes of all frames
+	kinds  familySet   // of the frames
 	found  []candidate // by rule, then by frame
 	always []uint16    // rules that are tried on every frame
 }
@@ -130,7 +136,7 @@ func (w *ruleRun) apply(classify bool) {
 
 // concerns tells whether a rule may match at all, and has something to do in this pass.
 func (w *ruleRun) concerns(r *rule, classify bool) bool {
-	return r.acts(classify) && w.s.categories.hold(r.needs) && w.passes(r)
+	return r.acts(classify) && r.kinds&w.kinds != 0 && w.s.categories.hold(r.needs) && w.passes(r)
 }
 
 // acts tells whether a rule has something to do in the pass that classifies frames, or in the one after it.
@@ -146,16 +152,8 @@ func (w *ruleRun) passes(r *rule) bool {
 	return len(r.exc) == 0 || (r.once == 0 || w.g.affords(r.once, w.exc.size())) && r.matchesException(w.exc)
 }
 
-// matches tells whether a frame satisfies a rule.
-func (w *ruleRun) matches(r *rule, i int) bool {
-	if r.cost > 0 && !w.g.affords(r.cost, w.size(i)) {
-		return false
-	}
-	return r.matches(w.s.frames, i)
-}
-
-// size is the bytes of a frame and its neighbours.
-func (w *ruleRun) size(i int) (n int) {
+// sizeAround is the bytes of a frame and its neighbours.
+func (w *ruleRun) sizeAround(i int) (n int) {
 	for k := max(0, i-1); k < min(i+2, len(w.s.frames)); k++ {
 		n += w.s.frames[k].size()
 	}
@@ -163,8 +161,11 @@ func (w *ruleRun) size(i int) (n int) {
 }
 
 func (w *ruleRun) matchEvery(r *rule, matched []uint16) []uint16 {
+	if r.cost > 0 && !w.g.affords(r.cost, w.size) {
+		return matched
+	}
 	for i := w.from; i < len(w.s.frames); i++ {
-		if w.matches(r, i) {
+		if r.matches(w.s.frames, i) {
 			matched = append(matched, uint16(i-w.from))
 		}
 	}
@@ -173,7 +174,8 @@ func (w *ruleRun) matchEvery(r *rule, matched []uint16) []uint16 {
 
 func (w *ruleRun) matchFound(r *rule, found []candidate, matched []uint16) []uint16 {
 	for _, c := range found {
-		if w.matches(r, w.from+c.frame()) {
+		i := w.from + c.frame()
+		if (r.cost == 0 || w.g.affords(r.cost, w.sizeAround(i))) && r.matches(w.s.frames, i) {
 			matched = append(matched, uint16(c.frame()))
 		}
 	}

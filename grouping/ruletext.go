@@ -1,6 +1,9 @@
 package grouping
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Rules are what a project adds to the base rules. The zero value, and nil, add nothing.
 type Rules struct {
@@ -91,6 +94,7 @@ func (p *ruleLine) stackRule() (r rule) {
 		p.neighbour(&r, 1)
 	}
 	p.actions(&r)
+	slices.SortStableFunc(r.frame, func(a, b matcher) int { return a.glob.cost() - b.glob.cost() }) // the cheapest first
 	r.text = strings.TrimSpace(p.text[start:p.at])
 	return r
 }
