@@ -9,7 +9,7 @@ import (
 type ruleSet struct {
 	rules  []rule
 	index  [families]ruleIndex
-	always []uint16 // that nothing in a frame can rule out beforehand
+	always [1 << families][]uint16 // that nothing but its family can rule out beforehand, by the families in a stack
 	all    []uint16
 }
 
@@ -43,20 +43,32 @@ func newRuleSet(rules []rule) *ruleSet {
 	}
 	for n := range rules {
 		rules[n].needs = rules[n].neededCategories()
-		rules[n].kinds = rules[n].families()
 		set.all = append(set.all, uint16(n))
 		key := rules[n].key()
 		if key == nil {
-			set.always = append(set.always, uint16(n))
+			set.addAlways(&rules[n], uint16(n))
 			continue
 		}
 		for fam := range set.index {
-			if rules[n].kinds>>fam&1 != 0 {
+			if rules[n].concerns(family(fam)) {
 				set.index[fam].add(key, uint16(n))
 			}
 		}
 	}
 	return set
+}
+
+// addAlways keeps a rule for the stacks that have a family it concerns: half of the base rules without a key are about
+// native code alone.
+func (set *ruleSet) addAlways(r *rule, n uint16) {
+	for kinds := range set.always {
+		for fam := range families {
+			if kinds>>fam&1 == 1 && r.concerns(fam) {
+				set.always[kinds] = append(set.always[kinds], n)
+				break
+			}
+		}
+	}
 }
 
 // key is the matcher that a rule is indexed by, nil when there is none.
@@ -84,17 +96,13 @@ func (r *rule) key() *matcher {
 	return nil
 }
 
-// families are those of the frames that a rule may match.
-func (r *rule) families() (set familySet) {
-	for fam := range families {
-		set |= 1 << fam
-		for i := range r.frame {
-			if m := &r.frame[i]; m.field == fieldFamily && m.at == 0 && m.families[fam] == m.negate {
-				set &^= 1 << fam
-			}
+func (r *rule) concerns(fam family) bool {
+	for i := range r.frame {
+		if m := &r.frame[i]; m.field == fieldFamily && m.at == 0 && m.families[fam] == m.negate {
+			return false
 		}
 	}
-	return set
+	return true
 }
 
 func (x *ruleIndex) add(key *matcher, n uint16) {
@@ -113,15 +121,17 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 
 // prepare finds the candidates of a stack.
 func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
-	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always}
+	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames)}
+	kinds := 0
 	for i := w.from; i < len(s.frames); i++ {
 		f := &s.frames[i]
 		w.size += f.size()
-		w.kinds |= 1 << f.family
+		kinds |= 1 << f.family
 		if len(found) <= maxCandidates {
 			found = set.find(f, candidate(i-w.from), found)
 		}
 	}
+	w.always = set.always[kinds]
 	if len(found) > maxCandidates {
 		found, w.always = nil, set.all
 	}

@@ -14,7 +14,6 @@ type rule struct {
 	setsCategory bool
 	category     string
 	needs        categorySet // without which it cannot match
-	kinds        familySet   // of frames that it may match
 }
 
 // effect is what the last flag action of each reach does: +1 sets, -1 clears, 0 is no such action. Only the last one
@@ -31,9 +30,6 @@ type stackLimits struct {
 	maxFrames, minFrames         int
 	invert                       bool
 }
-
-// familySet is a set of families, a bit each.
-type familySet uint8
 
 type field uint8
 
@@ -89,6 +85,7 @@ func (g *grouper) applyRules(s *stack, exc *Exception) {
 		if set != nil && len(s.frames) > 0 {
 			work[i] = set.prepare(s, exc, rooms[i][:0])
 			work[i].g = g
+			g.work += len(work[i].found) + len(work[i].always)*min(len(s.frames), maxRuleFrames)
 		}
 	}
 	for _, classify := range [...]bool{true, false} {
@@ -106,7 +103,6 @@ type ruleRun struct {
 	exc    *Exception
 	from   int         // the first frame that rules look at
 	size   int         // the bytes of all frames
-	kinds  familySet   // of the frames
 	found  []candidate // by rule, then by frame
 	always []uint16    // rules that are tried on every frame
 }
@@ -136,7 +132,7 @@ func (w *ruleRun) apply(classify bool) {
 
 // concerns tells whether a rule may match at all, and has something to do in this pass.
 func (w *ruleRun) concerns(r *rule, classify bool) bool {
-	return r.acts(classify) && r.kinds&w.kinds != 0 && w.s.categories.hold(r.needs) && w.passes(r)
+	return r.acts(classify) && w.s.categories.hold(r.needs) && w.passes(r)
 }
 
 // acts tells whether a rule has something to do in the pass that classifies frames, or in the one after it.
