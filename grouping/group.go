@@ -66,6 +66,7 @@ type grouper struct {
 	platform string // of frames that have none of their own
 
 	ruleTitle string // given by the fingerprint rule that holds
+	ruleWork  int    // what rules have cost so far; see maxRuleWork
 	explain   bool   // go on when a strategy has decided
 
 	// near is what crashFrame has found, for fingerprints that ask a thousand times.

@@ -13,11 +13,17 @@ type ruleSet struct {
 	all    []uint16
 }
 
-// ruleIndex finds the rules that may match a frame: by the first byte of its module or function, or by a part of
-// its path or package.
+// ruleIndex finds the rules that may match a frame: by the beginning of its module or function, or by a part of its path
+// or package.
 type ruleIndex struct {
-	module, function [256][]uint16
+	module, function [256][]leadRule // by the first byte
 	path, pkg        map[string][]uint16
+}
+
+// leadRule is a rule for texts that begin with lead.
+type leadRule struct {
+	lead string
+	rule uint16
 }
 
 // candidate is a rule that may match a frame. Its order is that in which rules are applied.
@@ -74,11 +80,11 @@ func (r *rule) key() *matcher {
 		}
 		switch m.field {
 		case fieldModule:
-			if m.glob.lead != 0 {
+			if m.glob.lead != "" {
 				return m
 			}
 		case fieldFunction:
-			if m.glob.lead != 0 && m.glob.lead != '<' { // a missing function counts as <unknown>
+			if m.glob.lead != "" && m.glob.lead[0] != '<' { // a missing function counts as <unknown>
 				return m
 			}
 		case fieldPath, fieldPackage:
@@ -100,11 +106,12 @@ func (r *rule) concerns(fam family) bool {
 }
 
 func (x *ruleIndex) add(key *matcher, n uint16) {
+	lead := key.glob.lead
 	switch key.field {
 	case fieldModule:
-		x.module[key.glob.lead] = append(x.module[key.glob.lead], n)
+		x.module[lead[0]] = append(x.module[lead[0]], leadRule{lead, n})
 	case fieldFunction:
-		x.function[key.glob.lead] = append(x.function[key.glob.lead], n)
+		x.function[lead[0]] = append(x.function[lead[0]], leadRule{lead, n})
 	case fieldPath:
 		x.path[key.glob.segment] = append(x.path[key.glob.segment], n)
 	case fieldPackage:
@@ -116,9 +123,13 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
 	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames)}
 	kinds := 0
-	for i := w.from; i < len(s.frames) && len(found) <= maxCandidates; i++ {
-		kinds |= 1 << s.frames[i].family
-		found = set.find(&s.frames[i], candidate(i-w.from), found)
+	for i := w.from; i < len(s.frames); i++ {
+		f := &s.frames[i]
+		w.size += f.size()
+		kinds |= 1 << f.family
+		if len(found) <= maxCandidates {
+			found = set.find(f, candidate(i-w.from), found)
+		}
 	}
 	w.always = set.always[kinds]
 	if len(found) > maxCandidates {
@@ -132,10 +143,10 @@ func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun
 func (set *ruleSet) find(f *frame, at candidate, found []candidate) []candidate {
 	index := &set.index[f.family]
 	if m := f.src.Module; m != "" {
-		found = at.add(index.module[m[0]], found)
+		found = at.addLeads(m, index.module[m[0]], found)
 	}
 	if fn := f.function; fn != "" {
-		found = at.add(index.function[fn[0]], found)
+		found = at.addLeads(fn, index.function[fn[0]], found)
 	}
 	found = at.addSegments(f.path, index.path, found)
 	return at.addSegments(f.pkg, index.pkg, found)
@@ -147,6 +158,15 @@ func (c candidate) add(rules []uint16, found []candidate) []candidate {
 	}
 	for _, r := range rules {
 		found = append(found, candidate(r)<<16|c)
+	}
+	return found
+}
+
+func (c candidate) addLeads(text string, rules []leadRule, found []candidate) []candidate {
+	for i := range rules {
+		if strings.HasPrefix(text, rules[i].lead) {
+			found = append(found, candidate(rules[i].rule)<<16|c)
+		}
 	}
 	return found
 }
