@@ -128,6 +128,7 @@ func (e *rawEvent) event() *Event {
 	ev := &Event{Platform: e.Platform, Level: e.Level, Logger: e.Logger, Transaction: e.Transaction, Release: e.Release,
 		SDK: e.SDK.Name, Fingerprint: e.Fingerprint, Checksum: e.Checksum, Stacktrace: e.Stacktrace.stack()}
 	e.message(ev)
+	_ = json.Unmarshal(e.Tags, &ev.Tags) // the pairs that some clients send are the parser's business
 	for _, x := range e.Exception {
 		ev.Exceptions = append(ev.Exceptions, x.exception())
 	}
