@@ -107,11 +107,11 @@ func TestPurge(t *testing.T) {
 		m.run()
 		r, err := m.refiles.Delete(m.ctx, []int64{b.ID}, false, 5)
 		m.must(err)
-		m.must(m.refiles.Purge(m.ctx, r.CreatedAt))
+		m.must(m.refiles.Purge(db.With(m.ctx, db.Jobs), r.CreatedAt))
 		if n := m.lines(`SELECT count(*)::text FROM event`); n[0] != "60" {
 			t.Errorf("purged too early: %s events are left", n[0])
 		}
-		m.must(m.refiles.Purge(m.ctx, r.CreatedAt.Add(time.Second)))
+		m.must(m.refiles.Purge(db.With(m.ctx, db.Jobs), r.CreatedAt.Add(time.Second)))
 		m.sound()
 		for _, table := range []string{"issue", "issue_stat", "issue_tag", "issue_user", "issue_activity", "issue_hash", "event"} {
 			column := map[bool]string{true: "id", false: "issue_id"}[table == "issue"]
@@ -287,7 +287,7 @@ func TestKilledJob(t *testing.T) {
 func (m *mover) killEachStep(r model.Refile) (steps int) {
 	m.t.Helper()
 	for done := int64(0); ; {
-		ctx, cancel := context.WithCancel(m.ctx)
+		ctx, cancel := context.WithCancel(db.With(m.ctx, db.Jobs))
 		err := NewRefiles(m.store, m.ids, slog.New(afterBatch{slog.DiscardHandler, cancel})).round(ctx)
 		cancel()
 		if err == nil {
@@ -407,7 +407,7 @@ func TestRun(t *testing.T) {
 	m.faults("a", 0, 5)
 	m.faults("b", 0, 5)
 	a, b := m.issue("a"), m.issue("b")
-	ctx, cancel := context.WithCancel(m.ctx)
+	ctx, cancel := context.WithCancel(db.With(m.ctx, db.Jobs))
 	var loop sync.WaitGroup
 	other := NewRefiles(m.store, m.ids, slog.New(slog.DiscardHandler))
 	loop.Go(func() { m.refiles.Run(ctx) })
