@@ -202,6 +202,10 @@ func TestMerge(t *testing.T) {
 		before := [][]string{m.counters(a.ID), m.counters(b.ID), m.counters(c.ID)}
 		r := m.merge(b, a, c)
 		m.wantListed("b: 35") // at once, though no event has moved
+		counts, err := m.issues.Counts(m.ctx, []int64{m.project.ID})
+		if m.must(err); counts["all"] != 1 {
+			t.Errorf("counts are %v", counts)
+		}
 		m.faults("a", 3, 5)
 		m.run()
 		m.wantListed("b: 137")
