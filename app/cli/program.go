@@ -30,6 +30,7 @@ type Program struct {
 	Accounts *accounts.Accounts
 	Projects *issues.Projects
 	Issues   *issues.Issues
+	Refiles  *issues.Refiles
 	Hub      *issues.Hub
 }
 
@@ -45,6 +46,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Accounts = accounts.New(p.Store, p.IDs, c.log)
 	p.Projects = issues.NewProjects(p.Store, c.log)
 	p.Issues = issues.New(p.Store, p.IDs)
+	p.Refiles = issues.NewRefiles(p.Store, p.IDs, c.log)
 	return p, nil
 }
 

@@ -130,6 +130,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	s.outcomes.Start()
 	s.drain.Start()
 	go s.guarded("project keys", func() { s.Projects.Run(background) })
+	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
 	go func() { s.failed <- s.web.Serve(s.listener) }()

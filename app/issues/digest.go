@@ -158,14 +158,20 @@ func (d *Digester) digest(r *ingest.Record, out *store.NewEvent) error {
 		ID: r.ID, ProjectID: r.Project, EventID: r.EventID, Received: r.Received, Timestamp: believe(ev.Timestamp, r.Received),
 		Level: levelOf(ev), Platform: ev.Platform, Title: g.Title, Release: ev.Release, Env: ev.Environment, Body: r.Payload,
 		Hashes: rawHashes(g), Config: string(g.Config), Type: g.Type, Value: g.Value, Culprit: g.Culprit,
-		UserHash: userHash(ev.User, r.RemoteIP),
-	}
-	for _, p := range ev.TagPairs() {
-		if p.Value != "" {
-			out.Tags = append(out.Tags, store.Tag{Key: p.Key, Value: p.Value})
-		}
+		UserHash: userHash(ev.User, r.RemoteIP), Tags: tagsOf(ev),
 	}
 	return nil
+}
+
+// tagsOf are the tags that an event is counted under.
+func tagsOf(ev *envelope.Event) []store.Tag {
+	var tags []store.Tag
+	for _, p := range ev.TagPairs() {
+		if p.Value != "" {
+			tags = append(tags, store.Tag{Key: p.Key, Value: p.Value})
+		}
+	}
+	return tags
 }
 
 // believe is the sender's time when it is plausible, else the time of receipt.

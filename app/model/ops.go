@@ -67,6 +67,9 @@ type Issue struct {
 	// FirstRelease and LastRelease are empty when events name none.
 	FirstRelease string
 	LastRelease  string
+	// MergedInto is the issue that took its hashes and events; 0 while it has its own. Such an issue is not listed, and
+	// its page leads to the other's.
+	MergedInto int64
 }
 
 // StoredEvent is one row of ops.event. Body is the event's JSON; empty in lists.

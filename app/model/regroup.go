@@ -110,7 +110,18 @@ type Refile struct {
 	AccountID  int64
 	CreatedAt  time.Time
 	FinishedAt time.Time
+	PurgedAt   time.Time // when a deletion became final; zero while it can be undone
 	Error      string
+}
+
+// Tombstone is a hash whose events are discarded.
+type Tombstone struct {
+	ProjectID int64
+	Hash      string // hex
+	RefileID  int64  // the deletion that put it there
+	AccountID int64  // who deleted
+	Title     string // of the issue that was deleted
+	At        time.Time
 }
 
 // IssueHash is one hash that leads to an issue.

@@ -21,7 +21,7 @@ const (
 	// MaxTagValues is how many values of one tag an issue counts; later ones are counted together.
 	MaxTagValues = 100
 	// maxBatchTagValues bounds the same within one batch, so that a tag that is new with every event (an
-	// id, say) costs 20 rows a batch and not 1,000.
+	// id, say) costs 20 rows a batch and not 1,000. Moves of events do not bound it: they must find what digests counted.
 	maxBatchTagValues = 20
 )
 
@@ -52,14 +52,14 @@ type tally struct {
 	stats    map[statKey]int64
 	projects map[statKey]int64
 	tags     map[tagKey]int64
-	users    map[userKey]struct{}
+	users    map[userKey]int64
 	outcomes map[model.OutcomeCount]int64
 	firsts   map[int64]time.Time // project -> earliest event
 }
 
 func newTally(d Digest, fresh []*NewEvent) *tally {
 	t := &tally{map[int64]*issueDelta{}, map[statKey]int64{}, map[statKey]int64{}, map[tagKey]int64{},
-		map[userKey]struct{}{}, map[model.OutcomeCount]int64{}, map[int64]time.Time{}}
+		map[userKey]int64{}, map[model.OutcomeCount]int64{}, map[int64]time.Time{}}
 	values := map[tagKey]int{}
 	for _, e := range fresh {
 		t.add(e, values)
@@ -88,7 +88,7 @@ func (t *tally) add(e *NewEvent, values map[tagKey]int) {
 		t.addTag(e.issueID, tag, values)
 	}
 	if e.UserHash != 0 {
-		t.users[userKey{e.issueID, e.UserHash}] = struct{}{}
+		t.users[userKey{e.issueID, e.UserHash}]++
 	}
 	if first, ok := t.firsts[e.ProjectID]; !ok || e.Received.Before(first) {
 		t.firsts[e.ProjectID] = e.Received
@@ -108,8 +108,8 @@ func (t *tally) addTag(issue int64, tag Tag, values map[tagKey]int) {
 	t.tags[k]++
 }
 
-// addOutcomes counts each event of the batch as stored, or filtered as a duplicate, and adds the counts of
-// items that never became records.
+// addOutcomes counts each event of the batch as stored, or filtered as a duplicate or because it is discarded, and adds
+// the counts of items that never became records.
 func (t *tally) addOutcomes(d Digest, fresh []*NewEvent) {
 	isFresh := make(map[int64]bool, len(fresh))
 	for _, e := range fresh {
@@ -119,8 +119,11 @@ func (t *tally) addOutcomes(d Digest, fresh []*NewEvent) {
 		e := &d.Events[i]
 		o := model.OutcomeCount{ProjectID: e.ProjectID, Hour: e.Received.Truncate(time.Hour), Category: "error",
 			Outcome: "filtered", Reason: "duplicate"}
-		if isFresh[e.ID] {
+		switch {
+		case isFresh[e.ID]:
 			o.Outcome, o.Reason = "stored", ""
+		case e.issueID == discarded:
+			o.Reason = "discarded"
 		}
 		t.outcomes[o]++
 	}
@@ -141,14 +144,12 @@ func writeDigest(ctx context.Context, tx pgx.Tx, d Digest, fresh []*NewEvent, ou
 	}
 	b := &pgx.Batch{}
 	t.queueIssues(b, out)
-	queueStats(b, `INSERT INTO issue_stat AS s (issue_id, bucket, level, n)
-		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::bigint[])
-		ON CONFLICT (issue_id, bucket, level) DO UPDATE SET n = s.n + excluded.n`, t.stats)
+	queueStats(b, addIssueStats, t.stats)
 	queueStats(b, `INSERT INTO project_stat AS s (project_id, bucket, level, n)
 		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::bigint[])
 		ON CONFLICT (project_id, bucket, level) DO UPDATE SET n = s.n + excluded.n`, t.projects)
-	t.queueTags(b)
-	t.queueUsers(b)
+	queueTags(b, t.tags)
+	queueUsers(b, t.users)
 	t.queueOutcomes(b)
 	t.queueFirsts(b, out)
 	if b.Len() == 0 {
@@ -163,10 +164,10 @@ func writeDigest(ctx context.Context, tx pgx.Tx, d Digest, fresh []*NewEvent, ou
 func copyEvents(ctx context.Context, tx pgx.Tx, events []*NewEvent) error {
 	now := time.Now()
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"event"}, []string{"received", "id", "project_id", "issue_id", "event_id", "ts",
-		"level", "platform", "title", "release", "env", "body"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
+		"level", "platform", "title", "release", "env", "body", "hash", "user_hash"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
 		e := events[i]
 		return []any{db.ClampDay(e.Received, now), e.ID, e.ProjectID, e.issueID, e.EventID, e.Timestamp, e.Level, e.Platform, e.Title,
-			e.Release, e.Env, e.Body}, nil
+			e.Release, e.Env, e.Body, e.Hashes[0][:], e.UserHash}, nil
 	}))
 	if err != nil {
 		return fmt.Errorf("cannot copy events: %w", err)
@@ -192,7 +193,7 @@ func (t *tally) queueIssues(b *pgx.Batch, out *Digested) {
 			FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[])
 				AS w (id, n, first_seen, last_seen, release)
 			JOIN issue i ON i.id = w.id
-			ORDER BY w.id FOR UPDATE OF i
+			ORDER BY w.id FOR NO KEY UPDATE OF i
 		)
 		UPDATE issue i SET
 			events = i.events + w.n,
@@ -215,6 +216,10 @@ func (t *tally) queueIssues(b *pgx.Batch, out *Digested) {
 	})
 }
 
+const addIssueStats = `INSERT INTO issue_stat AS s (issue_id, bucket, level, n)
+	SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::bigint[])
+	ON CONFLICT (issue_id, bucket, level) DO UPDATE SET n = s.n + excluded.n`
+
 func queueStats(b *pgx.Batch, sql string, stats map[statKey]int64) {
 	if len(stats) == 0 {
 		return
@@ -229,49 +234,70 @@ func queueStats(b *pgx.Batch, sql string, stats map[statKey]int64) {
 	b.Queue(sql, ids, buckets, levels, n)
 }
 
-// queueTags counts tag values. A value that is not there yet is taken only while the issue has fewer than
-// MaxTagValues of that tag; otherwise it is counted under the empty value.
-func (t *tally) queueTags(b *pgx.Batch) {
-	if len(t.tags) == 0 {
+// queueTags counts tag values. A value that is not there yet is taken only while the issue has fewer than MaxTagValues
+// of that tag, the commonest first; otherwise it is counted under the empty value.
+func queueTags(b *pgx.Batch, tags map[tagKey]int64) {
+	if len(tags) == 0 {
 		return
 	}
-	keys := sortedKeys(t.tags, func(a, b tagKey) int {
-		return cmp.Or(cmp.Compare(a.issue, b.issue), cmp.Compare(a.key, b.key), cmp.Compare(a.value, b.value))
-	})
-	ids, names, values, n := make([]int64, len(keys)), make([]string, len(keys)), make([]string, len(keys)), make([]int64, len(keys))
-	for i, k := range keys {
-		ids[i], names[i], values[i], n[i] = k.issue, k.key, k.value, t.tags[k]
-	}
-	b.Queue(`INSERT INTO issue_tag AS t (issue_id, key, value, n)
-		SELECT i, k, CASE
-				WHEN v = '' OR EXISTS (SELECT 1 FROM issue_tag e WHERE e.issue_id = i AND e.key = k AND e.value = v) THEN v
-				WHEN (SELECT count(*) FROM issue_tag c WHERE c.issue_id = i AND c.key = k) < $5 THEN v
-				ELSE '' END AS kept, sum(n)
-		FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS w (i, k, v, n)
+	ids, names, values, n := tagColumns(tags)
+	b.Queue(`WITH w AS MATERIALIZED (
+			SELECT i, k, v, n, v = '' OR EXISTS (SELECT 1 FROM issue_tag e WHERE e.issue_id = i AND e.key = k AND e.value = v) AS known
+			FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS w (i, k, v, n)
+		), room AS (
+			SELECT i, k, $5 - (SELECT count(*) FROM issue_tag c WHERE c.issue_id = i AND c.key = k AND c.value <> '') AS free
+			FROM w WHERE NOT known GROUP BY i, k
+		), ranked AS (
+			SELECT *, row_number() OVER (PARTITION BY i, k, known ORDER BY n DESC, v) AS nth FROM w
+		)
+		INSERT INTO issue_tag AS t (issue_id, key, value, n)
+		SELECT i, k, CASE WHEN known OR nth <= free THEN v ELSE '' END, sum(n)
+		FROM ranked LEFT JOIN room USING (i, k)
 		GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 		ON CONFLICT (issue_id, key, value) DO UPDATE SET n = t.n + excluded.n`, ids, names, values, n, MaxTagValues)
 }
 
-// queueUsers counts users that are new to an issue, in one statement.
-func (t *tally) queueUsers(b *pgx.Batch) {
-	if len(t.users) == 0 {
+func tagColumns(tags map[tagKey]int64) (ids []int64, names, values []string, n []int64) {
+	keys := sortedKeys(tags, func(a, b tagKey) int {
+		return cmp.Or(cmp.Compare(a.issue, b.issue), cmp.Compare(a.key, b.key), cmp.Compare(a.value, b.value))
+	})
+	ids, names, values, n = make([]int64, len(keys)), make([]string, len(keys)), make([]string, len(keys)), make([]int64, len(keys))
+	for i, k := range keys {
+		ids[i], names[i], values[i], n[i] = k.issue, k.key, k.value, tags[k]
+	}
+	return ids, names, values, n
+}
+
+// queueUsers counts the events of users, and the users that are new to an issue, in one statement: a row that holds no
+// more than what was added is new.
+func queueUsers(b *pgx.Batch, users map[userKey]int64) {
+	if len(users) == 0 {
 		return
 	}
-	keys := sortedKeys(t.users, func(a, b userKey) int {
+	issues, hashes, n := userColumns(users)
+	b.Queue(`WITH w AS MATERIALIZED (
+			SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS w (issue_id, user_hash, n)
+		), put AS (
+			INSERT INTO issue_user AS u (issue_id, user_hash, n) SELECT * FROM w
+			ON CONFLICT (issue_id, user_hash) DO UPDATE SET n = u.n + excluded.n
+			RETURNING issue_id, user_hash, n
+		)
+		UPDATE issue i SET users = i.users + new.n
+		FROM (
+			SELECT issue_id, count(*) AS n FROM put JOIN w USING (issue_id, user_hash) WHERE put.n = w.n GROUP BY issue_id
+		) new
+		WHERE i.id = new.issue_id`, issues, hashes, n)
+}
+
+func userColumns(users map[userKey]int64) (issues, hashes, n []int64) {
+	keys := sortedKeys(users, func(a, b userKey) int {
 		return cmp.Or(cmp.Compare(a.issue, b.issue), cmp.Compare(a.user, b.user))
 	})
-	issues, users := make([]int64, len(keys)), make([]int64, len(keys))
+	issues, hashes, n = make([]int64, len(keys)), make([]int64, len(keys)), make([]int64, len(keys))
 	for i, k := range keys {
-		issues[i], users[i] = k.issue, k.user
+		issues[i], hashes[i], n[i] = k.issue, k.user, users[k]
 	}
-	b.Queue(`WITH new AS (
-			INSERT INTO issue_user (issue_id, user_hash)
-			SELECT * FROM unnest($1::bigint[], $2::bigint[])
-			ON CONFLICT DO NOTHING RETURNING issue_id
-		)
-		UPDATE issue i SET users = i.users + w.n
-		FROM (SELECT issue_id, count(*) AS n FROM new GROUP BY issue_id) w
-		WHERE i.id = w.issue_id`, issues, users)
+	return issues, hashes, n
 }
 
 func (t *tally) queueOutcomes(b *pgx.Batch) {

@@ -34,8 +34,11 @@ type NewEvent struct {
 	Tags      []Tag
 	UserHash  int64 // 0: nobody known
 
-	issueID int64
+	issueID int64 // discarded, or the issue that it goes to
 }
+
+// discarded stands in place of an issue for the events of a hash with a tombstone.
+const discarded = -1
 
 // Tag is a tag of an event.
 type Tag struct{ Key, Value string }
@@ -56,9 +59,9 @@ type Digest struct {
 
 // Digested tells what a batch changed.
 type Digested struct {
-	Stored, Duplicates int
-	NewIssues          []IssueRef
-	Regressed          []IssueRef
+	Stored, Duplicates, Discarded int
+	NewIssues                     []IssueRef
+	Regressed                     []IssueRef
 	// Touched are all issues that got events.
 	Touched []IssueRef
 	// FirstEvents are projects that had never had an event before.
@@ -72,8 +75,8 @@ type IssueRef struct{ ProjectID, IssueID int64 }
 var ErrCursorMoved = errors.New("the spool cursor stands elsewhere")
 
 // SaveDigest stores a batch and moves the spool cursor in one transaction. Events whose id has been seen
-// before are counted as filtered, reason duplicate, and change nothing else. Batches of one node must come
-// one after the other. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
+// before are counted as filtered, reason duplicate, and those of a hash with a tombstone as filtered, reason
+// discarded; they change nothing else. Batches of one node must come one after the other. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
 func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err error) {
 	err = s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
 		out = Digested{}
@@ -81,7 +84,9 @@ func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err err
 		if err != nil {
 			return err
 		}
-		out.Stored, out.Duplicates = len(fresh), len(d.Events)-len(fresh)
+		unseen := len(fresh)
+		fresh = withoutDiscarded(fresh, known)
+		out.Stored, out.Duplicates, out.Discarded = len(fresh), len(d.Events)-unseen, unseen-len(fresh)
 		if len(fresh) > 0 {
 			if out.NewIssues, err = bindIssues(ctx, tx, fresh, known); err != nil {
 				return err
@@ -97,7 +102,20 @@ type hashKey struct {
 	hash    [16]byte
 }
 
-// openDigest moves the cursor, marks the event ids as seen and looks the hashes up: one round trip.
+// withoutDiscarded leaves the events out whose first known hash has a tombstone.
+func withoutDiscarded(events []*NewEvent, known map[hashKey]int64) (kept []*NewEvent) {
+	for _, e := range events {
+		if issueOf(e, known) == discarded {
+			e.issueID = discarded
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// openDigest moves the cursor, holds the hashes of the projects still, marks the event ids as seen and looks the hashes
+// up: one round trip.
 func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, known map[hashKey]int64, err error) {
 	b := &pgx.Batch{}
 	queueMove(b, d.Move)
@@ -105,6 +123,7 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 	won := map[int64]bool{}
 	if len(d.Events) > 0 {
 		projects, eventIDs, ids := idColumns(d.Events)
+		queueHoldHashes(b, projects)
 		b.Queue(`INSERT INTO event_seen (project_id, event_id, id)
 			SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[])
 			ON CONFLICT DO NOTHING RETURNING id`, projects, eventIDs, ids).Query(func(rows pgx.Rows) error {
@@ -116,6 +135,7 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 		return nil, nil, fmt.Errorf("cannot open the batch: %w", err)
 	}
 	for i := range d.Events {
+		d.Events[i].issueID = 0 // of an earlier attempt
 		if won[d.Events[i].ID] {
 			fresh = append(fresh, &d.Events[i])
 		}
@@ -141,15 +161,41 @@ func queueMove(b *pgx.Batch, m SpoolMove) {
 		m.Node, int64(m.ToSeg), m.ToPos, int64(m.FromSeg), m.FromPos).Query(moved)
 }
 
+// Locks on the hashes of projects; the other half of the key is the project.
+const hashesLock = 715190223
+
+// queueHoldHashes keeps the hashes of projects where they are until the transaction ends. Without it a merge could
+// commit between the look at the hashes and the insert of the events, and these would land at the issue that gave its
+// hashes away, behind the back of the job that empties it. Digests share the lock and so never wait for each
+// other; whoever moves hashes takes it alone (lockHashes), for a few statements. An advisory lock costs no round trip
+// and writes nothing, as a row lock on the project would with every batch. In order of id, so that no two wait in a ring.
+func queueHoldHashes(b *pgx.Batch, projects []int64) {
+	ids := slices.Clone(projects)
+	slices.Sort(ids)
+	b.Queue(`SELECT pg_advisory_xact_lock_shared($1, (p % 2147483647)::int) FROM unnest($2::bigint[]) AS p`,
+		hashesLock, slices.Compact(ids))
+}
+
+// lockHashes waits for the digests that run and keeps others away until the transaction ends. It comes before any other
+// lock.
+func lockHashes(ctx context.Context, tx pgx.Tx, project int64) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, ($2::bigint % 2147483647)::int)`, hashesLock, project); err != nil {
+		return fmt.Errorf("cannot lock the hashes of project %d: %w", project, err)
+	}
+	return nil
+}
+
 func queueHashes(b *pgx.Batch, keys []hashKey, known map[hashKey]int64) {
 	projects := make([]int64, len(keys))
 	hashes := make([][]byte, len(keys))
 	for i, k := range keys {
 		projects[i], hashes[i] = k.project, k.hash[:]
 	}
-	b.Queue(`SELECT h.project_id, h.hash, h.issue_id
+	b.Queue(`SELECT want.project_id, want.hash, coalesce(h.issue_id, $3)
 		FROM unnest($1::bigint[], $2::bytea[]) AS want (project_id, hash)
-		JOIN issue_hash h USING (project_id, hash)`, projects, hashes).Query(func(rows pgx.Rows) error {
+		LEFT JOIN issue_hash h USING (project_id, hash)
+		LEFT JOIN hash_tombstone t USING (project_id, hash)
+		WHERE h.hash IS NOT NULL OR t.hash IS NOT NULL`, projects, hashes, int64(discarded)).Query(func(rows pgx.Rows) error {
 		var project, issue int64
 		var hash []byte
 		_, err := pgx.ForEachRow(rows, []any{&project, &hash, &issue}, func() error {

@@ -58,8 +58,11 @@ func (s *Store) Event(ctx context.Context, project int64, eventID string) (model
 		return model.StoredEvent{}, fmt.Errorf("cannot find event %s: %w", eventID, err)
 	}
 	return s.oneEvent(ctx, project, `SELECT `+eventColumns+` FROM event
-		WHERE project_id = $1 AND id = $2 AND received >= $3`, project, row, earliest(row))
+		WHERE project_id = $1 AND id = $2 AND received >= $3 AND `+ofSeenIssue, project, row, earliest(row))
 }
+
+// ofSeenIssue leaves the events of deleted issues out.
+const ofSeenIssue = `NOT EXISTS (SELECT 1 FROM issue i WHERE i.id = event.issue_id AND i.deleted_at IS NOT NULL)`
 
 // LatestEvent is the newest event of an issue with its body.
 func (s *Store) LatestEvent(ctx context.Context, issue model.Issue) (model.StoredEvent, error) {
@@ -138,7 +141,8 @@ func (s *Store) ProjectEvents(ctx context.Context, project, before int64, limit 
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	return s.events(ctx, project, `SELECT `+eventHead+` FROM event WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, project, before, limit)
+	return s.events(ctx, project, `SELECT `+eventHead+` FROM event
+		WHERE project_id = $1 AND id < $2 AND `+ofSeenIssue+` ORDER BY id DESC LIMIT $3`, project, before, limit)
 }
 
 func (s *Store) events(ctx context.Context, project int64, sql string, args ...any) ([]model.StoredEvent, error) {

@@ -14,12 +14,16 @@ import (
 )
 
 const issueColumns = `i.id, i.project_id, i.number, i.config, i.hash, i.title, i.type, i.value, i.culprit, i.level, i.platform,
-	i.status, i.regressed, i.first_seen, i.last_seen, i.events, i.users, i.first_release, i.last_release`
+	i.status, i.regressed, i.first_seen, i.last_seen, i.events, i.users, i.first_release, i.last_release,
+	coalesce(i.merged_into, 0)`
+
+// listed is what lists, counts and actions ask of an issue; their indexes hold no other.
+const listed = `merged_into IS NULL AND deleted_at IS NULL`
 
 func scanIssue(row pgx.CollectableRow) (i model.Issue, err error) {
 	var hash []byte
 	err = row.Scan(&i.ID, &i.ProjectID, &i.Number, &i.Config, &hash, &i.Title, &i.Type, &i.Value, &i.Culprit, &i.Level, &i.Platform,
-		&i.Status, &i.Regressed, &i.FirstSeen, &i.LastSeen, &i.Events, &i.Users, &i.FirstRelease, &i.LastRelease)
+		&i.Status, &i.Regressed, &i.FirstSeen, &i.LastSeen, &i.Events, &i.Users, &i.FirstRelease, &i.LastRelease, &i.MergedInto)
 	i.Hash = hexHash(hash)
 	return i, err
 }
@@ -58,7 +62,7 @@ var issueLists = func() map[string]string {
 		FROM unnest($1::bigint[]) AS p (id) CROSS JOIN unnest($2::text[]) AS s (status)
 		CROSS JOIN LATERAL (
 			SELECT * FROM issue
-			WHERE project_id = p.id AND status = s.status AND (COLUMN, id) OP ($3, $4::bigint)
+			WHERE project_id = p.id AND status = s.status AND ` + listed + ` AND (COLUMN, id) OP ($3, $4::bigint)
 			ORDER BY COLUMN DIR, id DIR LIMIT $5
 		) i
 		ORDER BY i.COLUMN DIR, i.id DIR LIMIT $5`
@@ -101,7 +105,8 @@ func (s *Store) Issues(ctx context.Context, q IssueQuery) ([]model.Issue, error)
 
 // IssueCounts is the number of issues of projects by status.
 func (s *Store) IssueCounts(ctx context.Context, projects []int64) (map[string]int64, error) {
-	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT status, count(*) FROM issue WHERE project_id = ANY($1) GROUP BY status`, projects)
+	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT status, count(*) FROM issue
+		WHERE project_id = ANY($1) AND `+listed+` GROUP BY status`, projects)
 	if err != nil {
 		return nil, fmt.Errorf("cannot count issues: %w", err)
 	}
@@ -135,15 +140,16 @@ func (s *Store) IssueStats(ctx context.Context, issues []int64, since time.Time)
 	return out, nil
 }
 
-// Issue is the issue of a project with a number; errs.NotFound when there is none.
+// Issue is the issue of a project with a number; errs.NotFound when there is none, or when it has been deleted.
+// One that was merged comes with MergedInto set.
 func (s *Store) Issue(ctx context.Context, project, number int64) (model.Issue, error) {
-	return s.oneIssue(ctx, project, `SELECT `+issueColumns+` FROM issue i WHERE i.project_id = $1 AND i.number = $2`, project, number)
+	return s.oneIssue(ctx, project, `SELECT `+issueColumns+` FROM issue i WHERE i.project_id = $1 AND i.number = $2 AND i.deleted_at IS NULL`, project, number)
 }
 
-// IssueByID is the issue with an id; errs.NotFound when there is none. Projects carry no tenants yet, so any
+// IssueByID is the issue with an id, under the same terms as Issue. Projects carry no tenants yet, so any
 // signed-in account may read any of them; the caller checks scopes.
 func (s *Store) IssueByID(ctx context.Context, id int64) (model.Issue, error) {
-	return s.oneIssue(ctx, 0, `SELECT `+issueColumns+` FROM issue i WHERE i.id = $1`, id)
+	return s.oneIssue(ctx, 0, `SELECT `+issueColumns+` FROM issue i WHERE i.id = $1 AND i.deleted_at IS NULL`, id)
 }
 
 func (s *Store) oneIssue(ctx context.Context, project int64, sql string, args ...any) (model.Issue, error) {
@@ -189,7 +195,7 @@ func (s *Store) SetStatus(ctx context.Context, ids, activityIDs []int64, status 
 	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `WITH was AS (
 			SELECT i.id, i.status, w.activity FROM unnest($1::bigint[], $2::bigint[]) AS w (id, activity)
 			JOIN issue i ON i.id = w.id
-			WHERE i.status <> $3 ORDER BY i.id FOR UPDATE OF i
+			WHERE i.status <> $3 AND `+listed+` ORDER BY i.id FOR UPDATE OF i
 		), done AS (
 			UPDATE issue i SET status = $3, regressed = false FROM was WHERE i.id = was.id
 		)
