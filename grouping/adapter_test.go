@@ -31,10 +31,7 @@ type rawEvent struct {
 	SDK      struct{ Name string }
 	Tags     json.RawMessage
 	Grouping struct{ Enhancements string } `json:"_grouping"`
-	Rules    []struct {
-		Matchers    [][2]string
-		Fingerprint []string
-	} `json:"_fingerprinting_rules"`
+	Rules    []FingerprintRule             `json:"_fingerprinting_rules"`
 }
 
 // values is a list that may also come as {"values": [...]} or as its only member.

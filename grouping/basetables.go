@@ -353,10 +353,10 @@ var baseLibraries = []facts{
 		**/dist-packages/**
 		**/node_modules/**
 		**/go/pkg/mod/**
-		https://unpkg.com/**
-		https://cdnjs.cloudflare.com/**
-		https://cdn.jsdelivr.net/**
-		https://esm.run/**`, "-app"},
+		*https://unpkg.com/**
+		*https://cdnjs.cloudflare.com/**
+		*https://cdn.jsdelivr.net/**
+		*https://esm.run/**`, "-app"},
 	{"module:", `unpkg/**`, "-app"},
 	{"family:javascript function:", `reportError`, "-app ^-app"},
 	{"module:", `

@@ -114,14 +114,14 @@ func collapseSpace(text string) string {
 	text = strings.TrimSpace(text)
 	blank := false
 	for i, c := range text {
-		if !unicode.IsSpace(c) {
+		switch {
+		case c > ' ' && c < utf8.RuneSelf || !unicode.IsSpace(c): // nearly all of it is the former
 			blank = false
-			continue
-		}
-		if blank || c != ' ' {
+		case blank || c != ' ':
 			return strings.Join(strings.Fields(text[:i]), " ") + " " + strings.Join(strings.Fields(text[i:]), " ")
+		default:
+			blank = true
 		}
-		blank = true
 	}
 	return text
 }

@@ -19,6 +19,11 @@ func (s Setup) group(ev *Event, explain bool) Result {
 	}
 	g := newGrouper(splitTypes(ev), s)
 	g.explain = explain
+	return g.result()
+}
+
+func (g *grouper) result() Result {
+	ev := g.ev
 	r := Result{Config: g.config, InApp: g.inApp()}
 	g.title(&r)
 	fp := g.fingerprint()
@@ -58,12 +63,23 @@ type grouper struct {
 	config Config
 	rules  *Rules // the project's, may be nil
 
+	platform string // of frames that have none of their own
+
 	ruleTitle string // given by the fingerprint rule that holds
 	explain   bool   // go on when a strategy has decided
+
+	// near is what crashFrame has found, for fingerprints that ask a thousand times.
+	near struct {
+		known bool
+		frame *frame
+	}
+	// work counts frames made ready and looked at, rules tried and bytes put together. Tests hold it to a multiple of
+	// the event: a clock says little on a busy machine.
+	work int
 }
 
 func newGrouper(ev *Event, s Setup) *grouper {
-	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions)}
+	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions), platform: platformOf(ev.Platform)}
 	if g.config == "" {
 		g.config = Current
 	}

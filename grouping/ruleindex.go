@@ -9,7 +9,7 @@ import (
 type ruleSet struct {
 	rules  []rule
 	index  [families]ruleIndex
-	always []uint16 // that nothing in a frame can rule out beforehand
+	always [1 << families][]uint16 // that nothing but its family can rule out beforehand, by the families in a stack
 	all    []uint16
 }
 
@@ -40,7 +40,7 @@ func newRuleSet(rules []rule) *ruleSet {
 		set.all = append(set.all, uint16(n))
 		key := rules[n].key()
 		if key == nil {
-			set.always = append(set.always, uint16(n))
+			set.addAlways(&rules[n], uint16(n))
 			continue
 		}
 		for fam := range set.index {
@@ -50,6 +50,19 @@ func newRuleSet(rules []rule) *ruleSet {
 		}
 	}
 	return set
+}
+
+// addAlways keeps a rule for the stacks that have a family it concerns: half of the base rules without a key are about
+// native code alone.
+func (set *ruleSet) addAlways(r *rule, n uint16) {
+	for kinds := range set.always {
+		for fam := range families {
+			if kinds>>fam&1 == 1 && r.concerns(fam) {
+				set.always[kinds] = append(set.always[kinds], n)
+				break
+			}
+		}
+	}
 }
 
 // key is the matcher that a rule is indexed by, nil when there is none.
@@ -101,10 +114,13 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 
 // prepare finds the candidates of a stack.
 func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
-	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always}
+	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames)}
+	kinds := 0
 	for i := w.from; i < len(s.frames) && len(found) <= maxCandidates; i++ {
+		kinds |= 1 << s.frames[i].family
 		found = set.find(&s.frames[i], candidate(i-w.from), found)
 	}
+	w.always = set.always[kinds]
 	if len(found) > maxCandidates {
 		found, w.always = nil, set.all
 	}

@@ -71,6 +71,7 @@ func (g *grouper) applyRules(s *stack, exc *Exception) {
 	for i, set := range sets {
 		if set != nil && len(s.frames) > 0 {
 			work[i] = set.prepare(s, exc, rooms[i][:0])
+			g.work += len(work[i].found) + len(work[i].always)*min(len(s.frames), maxRuleFrames)
 		}
 	}
 	for _, classify := range [...]bool{true, false} {
