@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,8 +28,11 @@ import (
 
 // bench is `kibitz bench`.
 func bench(ctx context.Context, c *call) error {
+	if len(c.args) > 0 && c.args[0] == "rehearsal" {
+		return benchRehearsal(ctx, c)
+	}
 	if len(c.args) == 0 || c.args[0] != "ingest" {
-		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`")
+		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]` or `kibitz bench rehearsal [--events 200000]`")
 	}
 	f := c.flags("bench ingest")
 	b := &ingestBench{out: c.out, log: c.err}
@@ -65,17 +67,10 @@ type ingestBench struct {
 }
 
 func (b *ingestBench) run(ctx context.Context) error {
-	if b.data == "" {
-		dir, err := os.MkdirTemp("", "kibitz-bench-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL may run as another user
-			return err
-		}
-		b.data = filepath.Join(dir, "data")
-	}
+	return inBenchDir(&b.data, func() error { return b.bench(ctx) })
+}
+
+func (b *ingestBench) bench(ctx context.Context) error {
 	if err := b.chooseAddress(); err != nil {
 		return err
 	}

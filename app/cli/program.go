@@ -20,18 +20,20 @@ import (
 
 // Program is the database half of Kibitz, wired: what every command that touches data needs.
 type Program struct {
-	config   *config.Config
-	log      *slog.Logger
-	base     string
-	pg       *pglocal.Server // nil when every partition has a server of its own
-	DB       *db.DB
-	Store    *store.Store
-	IDs      *model.IDs
-	Accounts *accounts.Accounts
-	Projects *issues.Projects
-	Issues   *issues.Issues
-	Refiles  *issues.Refiles
-	Hub      *issues.Hub
+	config     *config.Config
+	log        *slog.Logger
+	base       string
+	pg         *pglocal.Server // nil when every partition has a server of its own
+	DB         *db.DB
+	Store      *store.Store
+	IDs        *model.IDs
+	Accounts   *accounts.Accounts
+	Projects   *issues.Projects
+	Groupings  *issues.Groupings
+	Rehearsals *issues.Rehearsals
+	Issues     *issues.Issues
+	Refiles    *issues.Refiles
+	Hub        *issues.Hub
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
@@ -45,8 +47,10 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Store = store.New(p.DB)
 	p.Accounts = accounts.New(p.Store, p.IDs, c.log)
 	p.Projects = issues.NewProjects(p.Store, c.log)
-	p.Issues = issues.New(p.Store, p.IDs)
+	p.Groupings = issues.NewGroupings(p.Store, c.log)
+	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
 	p.Refiles = issues.NewRefiles(p.Store, p.IDs, c.log)
+	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.Refiles, p.IDs, c.log)
 	return p, nil
 }
 

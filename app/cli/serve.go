@@ -62,6 +62,10 @@ func start(ctx context.Context, c *call) (s *server, err error) {
 		return nil, err
 	}
 	s = &server{Program: p, listener: ln, failed: make(chan error, 2)}
+	// Until the first of these passes, events are grouped when the store has told that their projects have rules.
+	if err := s.Groupings.Refresh(ctx); err != nil {
+		s.log.Warn("cannot read the groupings of projects", "err", err)
+	}
 	if err := s.startIngest(); err != nil {
 		s.close(ctx)
 		return nil, err
@@ -80,7 +84,7 @@ func (s *server) startIngest() (err error) {
 	if err != nil {
 		return err
 	}
-	digester, err := issues.NewDigester(s.Store, s.Hub, s.log)
+	digester, err := issues.NewDigester(s.Store, s.Groupings, s.Hub, s.log)
 	if err != nil {
 		return err
 	}
@@ -130,6 +134,8 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	s.outcomes.Start()
 	s.drain.Start()
 	go s.guarded("project keys", func() { s.Projects.Run(background) })
+	go s.guarded("groupings", func() { s.Groupings.Run(background) })
+	go s.guarded("rehearsals", func() { s.Rehearsals.Run(db.With(background, db.Jobs)) })
 	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)

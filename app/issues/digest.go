@@ -35,19 +35,20 @@ const maxBody = 64 << 20
 // Digester is the ingest.Sink of the error half: it groups events and stores them. Write is pure work on
 // all cores followed by one transaction.
 type Digester struct {
-	store  *store.Store
-	hub    *Hub
-	log    *slog.Logger
-	bodies *zstd.Decoder
+	store     *store.Store
+	groupings *Groupings
+	hub       *Hub
+	log       *slog.Logger
+	bodies    *zstd.Decoder
 }
 
 // NewDigester makes the sink; what it stores is told to hub after the commit.
-func NewDigester(s *store.Store, hub *Hub, log *slog.Logger) (*Digester, error) {
+func NewDigester(s *store.Store, groupings *Groupings, hub *Hub, log *slog.Logger) (*Digester, error) {
 	bodies, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the decoder of event bodies: %w", err)
 	}
-	return &Digester{s, hub, log, bodies}, nil
+	return &Digester{s, groupings, hub, log, bodies}, nil
 }
 
 // Cursor implements ingest.Sink.
@@ -56,8 +57,25 @@ func (d *Digester) Cursor(ctx context.Context, node string) (ingest.Position, er
 	return ingest.Position{Segment: seg, Offset: pos}, classify(err)
 }
 
-// Write implements ingest.Sink.
-func (d *Digester) Write(ctx context.Context, b ingest.Batch) error {
+// maxRegroups is how often a batch is grouped again because rules changed meanwhile: each time somebody must have saved
+// others within some tens of milliseconds. After it the drain pauses and tries again.
+const maxRegroups = 5
+
+// Write implements ingest.Sink. A batch that was grouped by rules which no longer count is grouped again, so that a
+// change of rules has a sharp edge: once it is saved, no event is filed by the old ones.
+func (d *Digester) Write(ctx context.Context, b ingest.Batch) (err error) {
+	for range maxRegroups {
+		if err = d.write(ctx, b); !errors.Is(err, store.ErrGroupingMoved) {
+			return err
+		}
+		if err := d.groupings.Refresh(ctx); err != nil {
+			return classify(err)
+		}
+	}
+	return err
+}
+
+func (d *Digester) write(ctx context.Context, b ingest.Batch) error {
 	digest, err := d.prepare(b)
 	if err != nil {
 		return err
@@ -99,13 +117,14 @@ func move(b ingest.Batch) store.SpoolMove {
 
 // prepare parses and groups the events of a batch on all cores.
 func (d *Digester) prepare(b ingest.Batch) (store.Digest, error) {
-	out := store.Digest{Move: move(b)}
+	out := store.Digest{Move: move(b), Versions: map[int64]int64{}}
 	var events []*ingest.Record
 	for i := range b.Records {
 		r := &b.Records[i]
 		switch r.Kind {
 		case ingest.KindEvent:
 			events = append(events, r)
+			out.Versions[r.Project] = 0
 		case ingest.KindOutcomes:
 			counts, err := outcomes(r.Payload)
 			if err != nil {
@@ -116,13 +135,14 @@ func (d *Digester) prepare(b ingest.Batch) (store.Digest, error) {
 			return out, fmt.Errorf("record %d is of unknown kind %d: %w", r.ID, r.Kind, ingest.ErrData)
 		}
 	}
+	setups := d.groupings.digestSetups(out.Versions)
 	out.Events = make([]store.NewEvent, len(events))
 	workers := runtime.GOMAXPROCS(0)
 	var g errgroup.Group
 	for w := range workers {
 		g.Go(func() error {
 			for i := w; i < len(events); i += workers {
-				if err := d.digest(events[i], &out.Events[i]); err != nil {
+				if err := d.digest(events[i], setups[events[i].Project], &out.Events[i]); err != nil {
 					return err
 				}
 			}
@@ -144,23 +164,44 @@ func outcomes(payload []byte) ([]model.OutcomeCount, error) {
 	return out, nil
 }
 
-func (d *Digester) digest(r *ingest.Record, out *store.NewEvent) error {
-	body, err := d.bodies.DecodeAll(r.Payload, nil)
+func (d *Digester) digest(r *ingest.Record, setup GroupingSetup, out *store.NewEvent) error {
+	ev, err := d.parse(r)
 	if err != nil {
-		return fmt.Errorf("cannot inflate event %d: %w: %w", r.ID, ingest.ErrData, err)
+		return err
 	}
-	ev, err := envelope.ParseEvent(body, envelope.Digest)
-	if err != nil {
-		return fmt.Errorf("cannot parse event %d: %w: %w", r.ID, ingest.ErrData, err)
-	}
-	g := grouping.Group(GroupingEvent(ev))
+	g := setup.Primary.Group(GroupingEvent(ev))
 	*out = store.NewEvent{
 		ID: r.ID, ProjectID: r.Project, EventID: r.EventID, Received: r.Received, Timestamp: believe(ev.Timestamp, r.Received),
 		Level: levelOf(ev), Platform: ev.Platform, Title: g.Title, Release: ev.Release, Env: ev.Environment, Body: r.Payload,
 		Hashes: rawHashes(g), Config: string(g.Config), Type: g.Type, Value: g.Value, Culprit: g.Culprit,
 		UserHash: userHash(ev.User, r.RemoteIP), Tags: tagsOf(ev),
 	}
+	if setup.Secondary != nil {
+		out.Secondary = func() [][16]byte { return d.secondary(r, *setup.Secondary) }
+	}
 	return nil
+}
+
+func (d *Digester) parse(r *ingest.Record) (*envelope.Event, error) {
+	body, err := d.bodies.DecodeAll(r.Payload, nil)
+	if err != nil {
+		return nil, fmt.Errorf("cannot inflate event %d: %w: %w", r.ID, ingest.ErrData, err)
+	}
+	ev, err := envelope.ParseEvent(body, envelope.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("cannot parse event %d: %w: %w", r.ID, ingest.ErrData, err)
+	}
+	return ev, nil
+}
+
+// secondary groups an event by an older configuration. It is parsed again, since that is needed once a group and not
+// once an event: to keep every parsed event of a batch until its commit would cost more.
+func (d *Digester) secondary(r *ingest.Record, setup grouping.Setup) [][16]byte {
+	ev, err := d.parse(r)
+	if err != nil {
+		return nil // it was parsed a moment ago
+	}
+	return rawHashes(setup.Group(GroupingEvent(ev)))
 }
 
 // tagsOf are the tags that an event is counted under.
@@ -198,10 +239,13 @@ func levelOf(ev *envelope.Event) string {
 	return string(model.Errors)
 }
 
-func rawHashes(r grouping.Result) [][16]byte {
-	var out [][16]byte
-	for _, text := range r.Hashes() {
-		if h, err := parseHash(text); err == nil {
+func rawHashes(r grouping.Result) [][16]byte { return appendHashes(nil, r) }
+
+// appendHashes appends the hashes of the variants that contribute, in the order in which an issue is looked for.
+func appendHashes(out [][16]byte, r grouping.Result) [][16]byte {
+	for i := range r.Variants {
+		v := &r.Variants[i]
+		if h, err := parseHash(v.Hash); v.Contributes && err == nil {
 			out = append(out, h)
 		}
 	}

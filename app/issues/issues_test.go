@@ -32,23 +32,25 @@ func TestMain(m *testing.M) {
 
 // desk is the use cases over clean databases, with a digester and a place in an imagined spool.
 type desk struct {
-	t        testing.TB
-	ctx      context.Context
-	store    *store.Store
-	issues   *Issues
-	projects *Projects
-	digester *Digester
-	ids      *model.IDs
-	at       ingest.Position
-	project  model.Project
-	zstd     *zstd.Encoder
+	t         testing.TB
+	ctx       context.Context
+	store     *store.Store
+	issues    *Issues
+	projects  *Projects
+	groupings *Groupings
+	digester  *Digester
+	ids       *model.IDs
+	at        ingest.Position
+	project   model.Project
+	zstd      *zstd.Encoder
 }
 
 func newDesk(t testing.TB, d *db.DB) *desk {
 	t.Helper()
 	s, ids := store.New(d), model.NewIDs(1)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	digester, err := NewDigester(s, NewHub(), log)
+	groupings := NewGroupings(s, log)
+	digester, err := NewDigester(s, groupings, NewHub(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func newDesk(t testing.TB, d *db.DB) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &desk{t: t, ctx: t.Context(), store: s, issues: New(s, ids), projects: NewProjects(s, log), digester: digester, ids: ids, zstd: enc}
+	k := &desk{t: t, ctx: t.Context(), store: s, issues: New(s, groupings, ids), groupings: groupings, projects: NewProjects(s, log), digester: digester, ids: ids, zstd: enc}
 	if k.project, _, err = k.projects.Ensure(k.ctx, "shop", "python"); err != nil {
 		t.Fatal(err)
 	}

@@ -43,12 +43,15 @@ type Page struct {
 
 // Issues lists and reads issues.
 type Issues struct {
-	store *store.Store
-	ids   *model.IDs
+	store     *store.Store
+	groupings *Groupings
+	ids       *model.IDs
 }
 
 // New makes the use case.
-func New(s *store.Store, ids *model.IDs) *Issues { return &Issues{s, ids} }
+func New(s *store.Store, groupings *Groupings, ids *model.IDs) *Issues {
+	return &Issues{s, groupings, ids}
+}
 
 var statuses = map[string][]model.Status{
 	"unresolved": {model.Unresolved},

@@ -36,6 +36,7 @@ const (
 type Rehearsal struct {
 	ID               int64
 	ProjectID        int64
+	Version          int64 // of the project's grouping when it was asked for
 	Config           string
 	StackRules       string
 	FingerprintRules string

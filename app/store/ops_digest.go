@@ -27,6 +27,9 @@ type NewEvent struct {
 	Env       string
 	Body      []byte
 	Hashes    [][16]byte // in the order in which they are tried; at least one
+	// Secondary gives the hashes of an older configuration; nil when the project has none. It is asked only when no hash
+	// of Hashes has a group, may be asked again, and only finds groups: its hashes are never bound.
+	Secondary func() [][16]byte
 	Config    string
 	Type      string
 	Value     string
@@ -34,7 +37,8 @@ type NewEvent struct {
 	Tags      []Tag
 	UserHash  int64 // 0: nobody known
 
-	issueID int64 // discarded, or the issue that it goes to
+	issueID int64      // discarded, or the issue that it goes to
+	older   [][16]byte // what Secondary gave, when it was asked
 }
 
 // discarded stands in place of an issue for the events of a hash with a tombstone.
@@ -54,6 +58,7 @@ type SpoolMove struct {
 type Digest struct {
 	Move     SpoolMove
 	Events   []NewEvent
+	Versions map[int64]int64 // by project: the version of its grouping that its events were grouped by
 	Outcomes []model.OutcomeCount
 }
 
@@ -76,7 +81,8 @@ var ErrCursorMoved = errors.New("the spool cursor stands elsewhere")
 
 // SaveDigest stores a batch and moves the spool cursor in one transaction. Events whose id has been seen
 // before are counted as filtered, reason duplicate, and those of a hash with a tombstone as filtered, reason
-// discarded; they change nothing else. Batches of one node must come one after the other. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
+// discarded; they change nothing else. A project that no longer groups as its events were is ErrGroupingMoved. Batches of
+// one node must come one after the other. It is safe to repeat after an ambiguous commit: the cursor then stands elsewhere.
 func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err error) {
 	err = s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
 		out = Digested{}
@@ -85,6 +91,9 @@ func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err err
 			return err
 		}
 		unseen := len(fresh)
+		if err := lookFurther(ctx, tx, fresh, known); err != nil {
+			return err
+		}
 		fresh = withoutDiscarded(fresh, known)
 		out.Stored, out.Duplicates, out.Discarded = len(fresh), len(d.Events)-unseen, unseen-len(fresh)
 		if len(fresh) > 0 {
@@ -124,6 +133,7 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 	if len(d.Events) > 0 {
 		projects, eventIDs, ids := idColumns(d.Events)
 		queueHoldHashes(b, projects)
+		queueVersions(b, d.Versions)
 		b.Queue(`INSERT INTO event_seen (project_id, event_id, id)
 			SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[])
 			ON CONFLICT DO NOTHING RETURNING id`, projects, eventIDs, ids).Query(func(rows pgx.Rows) error {
@@ -135,7 +145,7 @@ func openDigest(ctx context.Context, tx pgx.Tx, d Digest) (fresh []*NewEvent, kn
 		return nil, nil, fmt.Errorf("cannot open the batch: %w", err)
 	}
 	for i := range d.Events {
-		d.Events[i].issueID = 0 // of an earlier attempt
+		d.Events[i].issueID, d.Events[i].older = 0, nil // of an earlier attempt
 		if won[d.Events[i].ID] {
 			fresh = append(fresh, &d.Events[i])
 		}
@@ -206,16 +216,11 @@ func queueHashes(b *pgx.Batch, keys []hashKey, known map[hashKey]int64) {
 	})
 }
 
-// bindIssues gives every event its issue: the first of its hashes that is known decides, and its other
-// hashes are bound to the same issue. Events without a known hash make new issues.
+// bindIssues gives every event its issue: the first of its hashes that is known decides, then those of an older
+// configuration, and its other hashes are bound to the same issue. Events without a known hash make new issues.
 func bindIssues(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) ([]IssueRef, error) {
-	if missing := unbound(events, known); len(missing) > 0 {
-		if err := lockProjects(ctx, tx, missing, known); err != nil {
-			return nil, err
-		}
-	}
 	var made []*NewEvent
-	var bound []hashKey
+	var bound []boundHash
 	for _, e := range events {
 		e.issueID = issueOf(e, known)
 		if e.issueID == 0 {
@@ -226,20 +231,29 @@ func bindIssues(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[ha
 			k := hashKey{e.ProjectID, h}
 			if _, ok := known[k]; !ok {
 				known[k] = e.issueID
-				bound = append(bound, k)
+				bound = append(bound, boundHash{k, e.issueID, e.Config})
 			}
 		}
 	}
 	if err := insertIssues(ctx, tx, made); err != nil {
 		return nil, err
 	}
-	return refsOf(made), insertHashes(ctx, tx, bound, known, events[0].Config)
+	return refsOf(made), insertHashes(ctx, tx, bound)
+}
+
+// boundHash is a hash that gets an issue, by the configuration that made it.
+type boundHash struct {
+	hashKey
+	issue  int64
+	config string
 }
 
 func issueOf(e *NewEvent, known map[hashKey]int64) int64 {
-	for _, h := range e.Hashes {
-		if id, ok := known[hashKey{e.ProjectID, h}]; ok {
-			return id
+	for _, list := range [][][16]byte{e.Hashes, e.older} {
+		for _, h := range list {
+			if id, ok := known[hashKey{e.ProjectID, h}]; ok {
+				return id
+			}
 		}
 	}
 	return 0
@@ -255,14 +269,29 @@ func unbound(events []*NewEvent, known map[hashKey]int64) []*NewEvent {
 	return out
 }
 
+// lookFurther looks for the groups of events that have none yet: by the hashes of an older configuration, and by their own
+// once more under a lock, since another node may have made the same issues in the meantime.
+func lookFurther(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) error {
+	missing := unbound(events, known)
+	if len(missing) == 0 {
+		return nil
+	}
+	for _, e := range missing {
+		if e.Secondary != nil {
+			e.older = e.Secondary()
+		}
+	}
+	return lockProjects(ctx, tx, missing, known)
+}
+
 // lockProjects takes the rows of the projects that get new issues, in order of id so that two nodes never
-// deadlock, and looks again: another node may have made the same issues in the meantime.
+// deadlock, and looks again.
 func lockProjects(ctx context.Context, tx pgx.Tx, events []*NewEvent, known map[hashKey]int64) error {
 	var ids []int64
 	var keys []hashKey
 	for _, e := range events {
 		ids = append(ids, e.ProjectID)
-		for _, h := range e.Hashes {
+		for _, h := range slices.Concat(e.Hashes, e.older) {
 			keys = append(keys, hashKey{e.ProjectID, h})
 		}
 	}
@@ -324,19 +353,19 @@ func nextNumbers(ctx context.Context, tx pgx.Tx, made []*NewEvent) ([]int64, err
 	return numbers, nil
 }
 
-func insertHashes(ctx context.Context, tx pgx.Tx, keys []hashKey, issues map[hashKey]int64, config string) error {
-	if len(keys) == 0 {
+func insertHashes(ctx context.Context, tx pgx.Tx, list []boundHash) error {
+	if len(list) == 0 {
 		return nil
 	}
-	slices.SortFunc(keys, func(a, b hashKey) int { return slices.Compare(a.hash[:], b.hash[:]) })
-	projects, hashes, ids := make([]int64, len(keys)), make([][]byte, len(keys)), make([]int64, len(keys))
-	for i, k := range keys {
-		projects[i], hashes[i], ids[i] = k.project, k.hash[:], issues[k]
+	slices.SortFunc(list, func(a, b boundHash) int { return slices.Compare(a.hash[:], b.hash[:]) })
+	projects, hashes, ids, configs := make([]int64, len(list)), make([][]byte, len(list)), make([]int64, len(list)), make([]string, len(list))
+	for i := range list {
+		projects[i], hashes[i], ids[i], configs[i] = list[i].project, list[i].hash[:], list[i].issue, list[i].config
 	}
 	// A conflict can only be another node binding the same further hash to the same group: first wins.
 	_, err := tx.Exec(ctx, `INSERT INTO issue_hash (project_id, hash, issue_id, config)
-		SELECT p, h, i, $4 FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) AS w (p, h, i)
-		ON CONFLICT DO NOTHING`, projects, hashes, ids, config)
+		SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::text[])
+		ON CONFLICT DO NOTHING`, projects, hashes, ids, configs)
 	if err != nil {
 		return fmt.Errorf("cannot bind hashes: %w", err)
 	}

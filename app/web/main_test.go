@@ -67,7 +67,7 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	log := slog.New(slog.NewJSONHandler(out, nil))
 	w := &site{db: d, log: out, ready: func() error { return nil }}
 	s, err := New(Options{Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
-		Issues: issues.New(st, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
+		Issues: issues.New(st, issues.NewGroupings(st, log), ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },
 		Report: func(_ context.Context, err error) {

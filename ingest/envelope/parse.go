@@ -10,7 +10,7 @@ import (
 // Mode says how much of an event is wanted.
 type Mode int
 
-// Digest reads what grouping, tags and columns need; Full reads all that a page shows.
+// Digest reads what grouping, tags and columns need; Full reads all that a page shows. Slim, for grouping alone, is a type.
 const (
 	Digest Mode = iota
 	Full
@@ -18,8 +18,10 @@ const (
 
 // parser reads one event. What does not fit is left out, with a note.
 type parser struct {
-	ev   *Event
-	full bool
+	ev      *Event
+	full    bool
+	slim    *Slim // where it reads for; nil when strings are copied
+	yes, no bool  // what pointers to booleans point to
 }
 
 // ParseEvent reads the payload of an event. Fields of a wrong type are left out and noted; the only error is a payload
@@ -34,7 +36,7 @@ func ParseEvent(payload []byte, mode Mode) (*Event, error) {
 	if v.Type() != fastjson.TypeObject {
 		return nil, &Error{"json_not_object", "It is JSON, but not an object."}
 	}
-	r := &parser{&Event{}, mode == Full}
+	r := &parser{ev: &Event{}, full: mode == Full, yes: true}
 	r.head(v)
 	r.message(v)
 	r.faults(v)
@@ -54,7 +56,7 @@ func (r *parser) note(format string, args ...any) {
 // text reads a text field and notes when it was cut or of a wrong type.
 func (r *parser) text(v *fastjson.Value, name string, max int) string {
 	f := v.Get(name)
-	s, cut := strCut(f, max)
+	s, cut := r.cut(f, max)
 	if cut {
 		r.note("%s was cut to %d bytes", name, max)
 	}
@@ -66,9 +68,22 @@ func (r *parser) text(v *fastjson.Value, name string, max int) string {
 
 func (r *parser) head(v *fastjson.Value) {
 	ev := r.ev
+	r.grounds(v)
 	ev.ID = strings.ToLower(strings.ReplaceAll(r.text(v, "event_id", 64), "-", ""))
 	ev.Type = r.text(v, "type", 64)
 	ev.Timestamp = moment(v.Get("timestamp"))
+	ev.Culprit = r.text(v, "culprit", maxName)
+	ev.ServerName = r.text(v, "server_name", 200)
+	ev.Dist = r.text(v, "dist", 64)
+	ev.Environment = strings.TrimSpace(r.text(v, "environment", maxEnvironment))
+	if trace := v.Get("contexts", "trace"); isObject(trace) {
+		ev.TraceID, ev.SpanID = str(trace.Get("trace_id"), 64), str(trace.Get("span_id"), 64)
+	}
+}
+
+// grounds are the fields of the head that grouping goes by.
+func (r *parser) grounds(v *fastjson.Value) {
+	ev := r.ev
 	ev.Platform = r.text(v, "platform", 64)
 	ev.Level = strings.ToLower(r.text(v, "level", 32))
 	if name, ok := levelNumbers[ev.Level]; ok {
@@ -76,26 +91,22 @@ func (r *parser) head(v *fastjson.Value) {
 	}
 	ev.Logger = r.text(v, "logger", 128)
 	ev.Transaction = r.text(v, "transaction", maxName)
-	ev.Culprit = r.text(v, "culprit", maxName)
-	ev.ServerName = r.text(v, "server_name", 200)
 	ev.Release = strings.TrimSpace(r.text(v, "release", 250))
-	ev.Dist = r.text(v, "dist", 64)
-	ev.Environment = strings.TrimSpace(r.text(v, "environment", maxEnvironment))
 	ev.Checksum = r.text(v, "checksum", 128)
 	if fp := v.Get("fingerprint"); fp != nil && fp.Type() == fastjson.TypeArray {
 		for _, part := range list(fp)[:min(len(list(fp)), maxParts)] {
 			if part.Type() != fastjson.TypeNull {
-				ev.Fingerprint = append(ev.Fingerprint, str(part, maxName))
+				ev.Fingerprint = append(ev.Fingerprint, r.str(part, maxName))
 			}
 		}
-	} else if s := str(fp, maxName); s != "" {
+	} else if s := r.str(fp, maxName); s != "" {
 		ev.Fingerprint = []string{s}
 	}
 	if sdk := v.Get("sdk"); isObject(sdk) {
-		ev.SDK = SDK{str(sdk.Get("name"), 128), str(sdk.Get("version"), 64)}
+		ev.SDK = SDK{r.str(sdk.Get("name"), 128), r.str(sdk.Get("version"), 64)}
 	}
-	if trace := v.Get("contexts", "trace"); isObject(trace) {
-		ev.TraceID, ev.SpanID = str(trace.Get("trace_id"), 64), str(trace.Get("span_id"), 64)
+	if tags := v.Get("tags"); tags != nil {
+		ev.Tags = pairs(tags, maxTags, maxTagValue)
 	}
 }
 
@@ -114,7 +125,7 @@ func (r *parser) message(v *fastjson.Value) {
 		return
 	}
 	if !isObject(m) {
-		r.ev.Message.Formatted = str(m, maxMessage)
+		r.ev.Message.Formatted = r.str(m, maxMessage)
 		return
 	}
 	r.ev.Message.Template = r.text(m, "message", maxMessage)
@@ -149,26 +160,26 @@ func (r *parser) faults(v *fastjson.Value) {
 	}
 	for _, t := range r.bounded(list(v.Get("threads")), maxThreads, "threads") {
 		if isObject(t) {
-			ev.Threads = append(ev.Threads, Thread{ID: str(t.Get("id"), 64), Name: str(t.Get("name"), maxName), Crashed: isTrue(t.Get("crashed")),
-				Current: isTrue(t.Get("current")), State: str(t.Get("state"), 64), Stacktrace: r.stack(t.Get("stacktrace"))})
+			ev.Threads = append(ev.Threads, Thread{ID: r.str(t.Get("id"), 64), Name: r.str(t.Get("name"), maxName), Crashed: isTrue(t.Get("crashed")),
+				Current: isTrue(t.Get("current")), State: r.str(t.Get("state"), 64), Stacktrace: r.stack(t.Get("stacktrace"))})
 		}
 	}
 	ev.Stacktrace = r.stack(v.Get("stacktrace"))
 	if t := v.Get("template"); isObject(t) {
-		ev.Template = &Template{Filename: str(t.Get("filename"), maxPath), AbsPath: str(t.Get("abs_path"), maxPath), Line: number(t.Get("lineno")),
-			ContextLine: str(t.Get("context_line"), maxLine), PreContext: lines(t.Get("pre_context")), PostContext: lines(t.Get("post_context"))}
+		ev.Template = &Template{Filename: r.str(t.Get("filename"), maxPath), AbsPath: r.str(t.Get("abs_path"), maxPath), Line: number(t.Get("lineno")),
+			ContextLine: r.str(t.Get("context_line"), maxLine), PreContext: lines(t.Get("pre_context")), PostContext: lines(t.Get("post_context"))}
 	}
 	for _, kind := range []string{"csp", "hpkp", "expectct", "expectstaple"} {
 		if s := v.Get(kind); isObject(s) {
-			ev.Security = security(kind, s)
+			ev.Security = r.security(kind, s)
 		}
 	}
 }
 
-func security(kind string, s *fastjson.Value) *Security {
+func (r *parser) security(kind string, s *fastjson.Value) *Security {
 	get := func(names ...string) string {
 		for _, n := range names {
-			if text := str(s.Get(n), maxPath); text != "" {
+			if text := r.str(s.Get(n), maxPath); text != "" {
 				return text
 			}
 		}
@@ -188,7 +199,7 @@ func (r *parser) bounded(all []*fastjson.Value, most int, what string) []*fastjs
 
 func (r *parser) exception(e *fastjson.Value) Exception {
 	out := Exception{Type: r.text(e, "type", maxName), Value: r.text(e, "value", maxValue), Module: r.text(e, "module", maxName),
-		ThreadID: str(e.Get("thread_id"), 64), Stacktrace: r.stack(e.Get("stacktrace"))}
+		ThreadID: r.str(e.Get("thread_id"), 64), Stacktrace: r.stack(e.Get("stacktrace"))}
 	if v := e.Get("value"); v != nil && (v.Type() == fastjson.TypeObject || v.Type() == fastjson.TypeArray) {
 		out.Value, _ = tidy(string(v.MarshalTo(nil)), maxValue)
 	}
@@ -196,78 +207,9 @@ func (r *parser) exception(e *fastjson.Value) Exception {
 		out.Stacktrace = r.stack(e.Get("raw_stacktrace"))
 	}
 	if m := e.Get("mechanism"); isObject(m) {
-		out.Mechanism = &Mechanism{Type: str(m.Get("type"), 128), Handled: boolean(m.Get("handled")), Synthetic: isTrue(m.Get("synthetic")),
+		out.Mechanism = &Mechanism{Type: r.str(m.Get("type"), 128), Handled: r.boolean(m.Get("handled")), Synthetic: isTrue(m.Get("synthetic")),
 			ID: integer(m.Get("exception_id")), ParentID: integer(m.Get("parent_id")), IsGroup: isTrue(m.Get("is_exception_group")),
-			Source: str(m.Get("source"), 128), NSErrorCode: str(m.Get("meta", "ns_error", "code"), 64), NSErrorDom: str(m.Get("meta", "ns_error", "domain"), 128)}
-	}
-	return out
-}
-
-// stack reads frames; of very many the middle is cut, since the ends say most.
-func (r *parser) stack(v *fastjson.Value) *Stacktrace {
-	if !isObject(v) {
-		return nil
-	}
-	frames := v.Get("frames")
-	if frames == nil || frames.Type() != fastjson.TypeArray {
-		return nil
-	}
-	all := list(frames)
-	out := &Stacktrace{}
-	if extra := len(all) - maxFrames; extra > 0 {
-		r.note("%d of %d frames were left out", extra, len(all))
-		out.Omitted = extra
-		all = append(append([]*fastjson.Value{}, all[:maxFrames/2]...), all[len(all)-maxFrames/2:]...)
-	}
-	for _, f := range all {
-		if isObject(f) {
-			out.Frames = append(out.Frames, r.frame(f))
-		}
-	}
-	return out
-}
-
-func (r *parser) frame(f *fastjson.Value) Frame {
-	out := Frame{Filename: str(f.Get("filename"), maxPath), AbsPath: str(f.Get("abs_path"), maxPath), Function: str(f.Get("function"), maxName),
-		RawFunction: str(f.Get("raw_function"), maxName), Module: str(f.Get("module"), maxName), Package: str(f.Get("package"), maxPath),
-		Platform: str(f.Get("platform"), 64), Line: number(f.Get("lineno")), Column: number(f.Get("colno")), ContextLine: str(f.Get("context_line"), maxLine),
-		InApp: boolean(f.Get("in_app"))}
-	if data := f.Get("data"); isObject(data) {
-		out.SourceMapped = data.Exists("sourcemap")
-		if out.ClientInApp = boolean(data.Get("client_in_app")); out.ClientInApp == nil {
-			out.clientInApp(data.Get("orig_in_app"))
-		}
-	}
-	if !r.full {
-		return out
-	}
-	out.PreContext, out.PostContext, out.Vars = lines(f.Get("pre_context")), lines(f.Get("post_context")), fields(f.Get("vars"))
-	out.InstructionAddr, out.SymbolAddr = str(f.Get("instruction_addr"), 32), str(f.Get("symbol_addr"), 32)
-	out.ImageAddr, out.AddrMode, out.Lock = str(f.Get("image_addr"), 32), str(f.Get("addr_mode"), 32), isObject(f.Get("lock"))
-	return out
-}
-
-// clientInApp takes what a client said before another tracker's rules changed it: a boolean, or -1 for nothing, 0 or 1.
-func (f *Frame) clientInApp(v *fastjson.Value) {
-	if f.ClientInApp = boolean(v); f.ClientInApp != nil || v == nil || v.Type() != fastjson.TypeNumber {
-		return
-	}
-	n := v.GetInt()
-	f.InApp = nil
-	if said := n == 1; n >= 0 {
-		f.ClientInApp = &said
-	}
-}
-
-func lines(v *fastjson.Value) []string {
-	if v == nil || v.Type() != fastjson.TypeArray {
-		return nil
-	}
-	var out []string
-	for _, l := range list(v) {
-		if len(out) < 50 {
-			out = append(out, str(l, maxLine))
-		}
+			Source: r.str(m.Get("source"), 128), NSErrorCode: r.str(m.Get("meta", "ns_error", "code"), 64), NSErrorDom: r.str(m.Get("meta", "ns_error", "domain"), 128)}
 	}
 	return out
 }
@@ -275,9 +217,6 @@ func lines(v *fastjson.Value) []string {
 // around is who, where and with what: the parts that tags are made of too.
 func (r *parser) around(v *fastjson.Value) {
 	ev := r.ev
-	if tags := v.Get("tags"); tags != nil {
-		ev.Tags = pairs(tags, maxTags, maxTagValue)
-	}
 	if u := v.Get("user"); isObject(u) {
 		ev.User = r.user(u)
 	}

@@ -1,0 +1,149 @@
+package issues
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"kibitz/app/errs"
+	"kibitz/app/model"
+	"kibitz/app/store"
+	"kibitz/grouping"
+)
+
+// Apply makes what was rehearsed the project's grouping and files the past by it. It is a job: the past is looked at
+// again, with what came since the rehearsal; then, at once, the new version is saved, new issues are made and hashes
+// moved; then the events follow in batches, while ingest goes on. It is errs.Conflict when the grouping has changed since
+// the rehearsal. The refiling can be undone.
+func (r *Rehearsals) Apply(ctx context.Context, rehearsal, account int64) (model.Refile, error) {
+	of, err := r.store.Rehearsal(ctx, rehearsal)
+	if err != nil {
+		return model.Refile{}, err
+	}
+	if of.State != model.JobDone || of.Result == nil {
+		return model.Refile{}, errs.New(errs.Conflict, "This rehearsal has no result yet. Only what has been seen can be applied.")
+	}
+	defer r.refiles.Wake()
+	return r.store.AddRegroup(ctx, r.refiles.newRefile(account), of)
+}
+
+// The steps of a regrouping. From stepFollow on each is a hash whose older events follow it.
+const (
+	stepBind   = 0
+	stepMove   = 1
+	stepFollow = 2
+)
+
+// regroup is the job of a regrouping, or of undoing one.
+func (r *Rehearsals) regroup(ctx context.Context, job *store.RefileJob) error {
+	if job.State == model.JobUndoing {
+		return r.refiles.MoveBack(ctx, job)
+	}
+	of, err := r.store.RehearsalOf(ctx, job.ID)
+	if err != nil {
+		return err
+	}
+	setup, err := setupOf(model.Grouping{Config: of.Config, StackRules: of.StackRules, FingerprintRules: of.FingerprintRules})
+	if err != nil {
+		return err
+	}
+	if job.Cursor.Step == stepBind {
+		if err := r.bind(ctx, job, of, setup); err != nil {
+			return err
+		}
+	}
+	if job.Cursor.Step == stepMove {
+		if err := r.moveWindow(ctx, job, of, setup); err != nil {
+			return err
+		}
+	}
+	return r.follow(ctx, job)
+}
+
+// follow moves the events from before the window whose hash went elsewhere, and hides the issues that are left empty.
+func (r *Rehearsals) follow(ctx context.Context, job *store.RefileJob) error {
+	hashes, err := r.store.MovedHashes(ctx, *job)
+	if err != nil {
+		return err
+	}
+	if err := r.refiles.walk(ctx, job, stepFollow, byHashes(hashes)); err != nil {
+		return err
+	}
+	return r.store.Sweep(ctx, job)
+}
+
+// undoRegroup takes a regrouping back with the version that it saved.
+func (r *Rehearsals) undoRegroup(ctx context.Context, id, account int64) (model.Refile, error) {
+	of, err := r.store.RehearsalOf(ctx, id)
+	if err != nil {
+		return model.Refile{}, err
+	}
+	back := model.Grouping{ProjectID: of.ProjectID, Config: string(grouping.Current)}
+	if of.Version > 0 {
+		if back, err = r.store.GroupingVersion(ctx, of.ProjectID, of.Version); err != nil {
+			return model.Refile{}, err
+		}
+	}
+	back.AccountID, back.Note = account, fmt.Sprintf("undid the application of rehearsal %d", of.ID)
+	out, err := r.store.UndoRegroup(ctx, store.NewRefile{ID: id, Account: account, NextID: r.ids.Next}, of, back)
+	if err != nil {
+		return out, err
+	}
+	return out, r.groupings.Refresh(ctx)
+}
+
+const (
+	// fewEvents can be looked at while the digests of a project wait: some tens of milliseconds.
+	fewEvents = 1000
+	// maxCatchUps is how often the events are looked at that came while others were; each time there are fewer.
+	maxCatchUps = 10
+)
+
+// bind finds the groups of the past and, at once, saves the new version and has the hashes lead to them.
+func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) error {
+	sim, err := r.simulation(ctx, of.ProjectID)
+	if err != nil {
+		return err
+	}
+	span := store.SpanOf(of.ProjectID, of.Since, time.Time{})
+	span.Before = math.MaxInt64
+	for n := 0; n < maxCatchUps; n++ {
+		was := sim.events
+		if err := regroupEvents(ctx, r.store, span, setup, sim.add); err != nil {
+			return err
+		}
+		if span.After = max(span.After, sim.last); sim.events-was < fewEvents {
+			break
+		}
+	}
+	sim.settle()
+	p := &regroupPlan{r: r, ctx: ctx, sim: sim, span: span, setup: setup, of: of, seeds: map[int32]store.IssueSeed{}}
+	if err := p.prepare(sim.homeless()); err != nil {
+		return err
+	}
+	was, err := r.groupings.Current(ctx, of.ProjectID)
+	if err != nil {
+		return err
+	}
+	next, err := successor(was, model.Grouping{Config: of.Config, StackRules: of.StackRules, FingerprintRules: of.FingerprintRules,
+		Note: fmt.Sprintf("applied rehearsal %d", of.ID)}, job.AccountID)
+	if err != nil {
+		return err
+	}
+	if err := r.store.Bind(ctx, job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
+		return err
+	}
+	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(sim.groups), "events", 0)
+	return r.groupings.Refresh(ctx)
+}
+
+// homeless are the groups that would be new issues.
+func (s *simulation) homeless() (groups []int32) {
+	for i := range s.groups {
+		if s.groups[i].home == 0 {
+			groups = append(groups, int32(i))
+		}
+	}
+	return groups
+}
