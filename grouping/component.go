@@ -34,7 +34,7 @@ func (a *arena) node(c Component) *Component {
 func (a *arena) slot() *Component {
 	n := len(a.nodes)
 	if n == cap(a.nodes) {
-		a.nodes, n = make([]Component, 0, 256), 0
+		a.nodes, n = make([]Component, 0, max(256, 2*n)), 0
 	}
 	a.nodes = a.nodes[:n+1]
 	return &a.nodes[n]
@@ -48,7 +48,7 @@ func (a *arena) leaf(id, value, hint string, contributes bool) *Component {
 		return c
 	}
 	if len(a.values) == cap(a.values) {
-		a.values = make([]string, 0, 256)
+		a.values = make([]string, 0, max(256, 2*len(a.values)))
 	}
 	a.values = append(a.values, value)
 	c.Values = a.values[len(a.values)-1 : len(a.values) : len(a.values)]
@@ -65,7 +65,7 @@ func (a *arena) frame(contributes bool, hint string, kids []*Component) *Compone
 // list reserves room for n children, to be appended to.
 func (a *arena) list(n int) []*Component {
 	if cap(a.kids)-len(a.kids) < n {
-		a.kids = make([]*Component, 0, max(n, 256))
+		a.kids = make([]*Component, 0, max(n, 256, 2*len(a.kids)))
 	}
 	at := len(a.kids)
 	a.kids = a.kids[:at+n]

@@ -118,7 +118,7 @@ func costlies() []costly {
 func workOf(ev *Event, s Setup) (work int, allocated uint64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	g := newGrouper(splitTypes(ev), s)
+	g := newGrouper(splitTypes(ev), s, nil)
 	g.result()
 	runtime.ReadMemStats(&after)
 	return g.work, after.TotalAlloc - before.TotalAlloc

@@ -100,6 +100,9 @@ func (g *grouper) topLevel(t tree) (out []int) {
 // dedupe keeps the first of each run of exceptions that look the same. They are sorted by type, so that copies mostly
 // stand together; those that another of their type stands between are kept, as the algorithm has it.
 func (g *grouper) dedupe(top []int, parts []pair) []int {
+	if len(top) < 2 {
+		return top
+	}
 	out := top[:0]
 	var last, key []byte
 	for n, i := range top {

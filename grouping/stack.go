@@ -35,7 +35,7 @@ func (g *grouper) normalise(src *Stacktrace, exc *Exception) stack {
 		return stack{}
 	}
 	g.work += len(src.Frames)
-	s := stack{frames: make([]frame, len(src.Frames))}
+	s := stack{frames: g.frames(len(src.Frames))}
 	for i := range src.Frames {
 		s.frames[i] = g.normaliseFrame(&src.Frames[i])
 	}
