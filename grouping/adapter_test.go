@@ -31,10 +31,7 @@ type rawEvent struct {
 	SDK      struct{ Name string }
 	Tags     json.RawMessage
 	Grouping struct{ Enhancements string } `json:"_grouping"`
-	Rules    []struct {
-		Matchers    [][2]string
-		Fingerprint []string
-	} `json:"_fingerprinting_rules"`
+	Rules    []FingerprintRule             `json:"_fingerprinting_rules"`
 }
 
 // values is a list that may also come as {"values": [...]} or as its only member.
@@ -131,6 +128,7 @@ func (e *rawEvent) event() *Event {
 	ev := &Event{Platform: e.Platform, Level: e.Level, Logger: e.Logger, Transaction: e.Transaction, Release: e.Release,
 		SDK: e.SDK.Name, Fingerprint: e.Fingerprint, Checksum: e.Checksum, Stacktrace: e.Stacktrace.stack()}
 	e.message(ev)
+	_ = json.Unmarshal(e.Tags, &ev.Tags) // the pairs that some clients send are the parser's business
 	for _, x := range e.Exception {
 		ev.Exceptions = append(ev.Exceptions, x.exception())
 	}

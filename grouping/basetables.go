@@ -18,7 +18,7 @@ var baseOwnCode = []facts{
 		/usr/local/lib/**
 		/usr/local/Cellar/**`, "-app"},
 	{"family:native package:", `
-		**/*.app/Contents/**
+		**.app/Contents/**
 		/Users/**`, "+app"},
 	{"family:native function:", `
 		std::*
@@ -75,8 +75,8 @@ var baseReporters = []facts{
 		ANR
 		NSError`, "invert-stacktrace=1"},
 
+	{"family:javascript path:", `org-dartlang-sdk:///**`, "-app -group"},
 	{"path:", `
-		org-dartlang-sdk:///**
 		package:sentry/**
 		package:sentry_*/**`, "-app -group"},
 	{"path:", `package:flutter/**`, "-app"},
@@ -353,10 +353,10 @@ var baseLibraries = []facts{
 		**/dist-packages/**
 		**/node_modules/**
 		**/go/pkg/mod/**
-		https://unpkg.com/**
-		https://cdnjs.cloudflare.com/**
-		https://cdn.jsdelivr.net/**
-		https://esm.run/**`, "-app"},
+		*https://unpkg.com/**
+		*https://cdnjs.cloudflare.com/**
+		*https://cdn.jsdelivr.net/**
+		*https://esm.run/**`, "-app"},
 	{"module:", `unpkg/**`, "-app"},
 	{"family:javascript function:", `reportError`, "-app ^-app"},
 	{"module:", `

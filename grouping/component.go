@@ -24,31 +24,48 @@ func newArena(frames int) *arena {
 }
 
 func (a *arena) node(c Component) *Component {
-	if len(a.nodes) == cap(a.nodes) {
-		a.nodes = make([]Component, 0, 256)
+	slot := a.slot()
+	*slot = c
+	return slot
+}
+
+// slot is an empty component, to be filled in place: a component is 104 bytes, and copying one costs more than making
+// most of what is in it.
+func (a *arena) slot() *Component {
+	n := len(a.nodes)
+	if n == cap(a.nodes) {
+		a.nodes, n = make([]Component, 0, max(256, 2*n)), 0
 	}
-	a.nodes = append(a.nodes, c)
-	return &a.nodes[len(a.nodes)-1]
+	a.nodes = a.nodes[:n+1]
+	return &a.nodes[n]
 }
 
 // leaf is a component with one value. It contributes when it has one and no hint speaks against it.
 func (a *arena) leaf(id, value, hint string, contributes bool) *Component {
-	c := a.node(Component{ID: id, Name: id, Contributes: contributes && value != "", Hint: hint})
+	c := a.slot()
+	c.ID, c.Name, c.Contributes, c.Hint = id, id, contributes && value != "", hint
 	if value == "" {
 		return c
 	}
 	if len(a.values) == cap(a.values) {
-		a.values = make([]string, 0, 256)
+		a.values = make([]string, 0, max(256, 2*len(a.values)))
 	}
 	a.values = append(a.values, value)
 	c.Values = a.values[len(a.values)-1 : len(a.values) : len(a.values)]
 	return c
 }
 
+// frame is the component of a frame.
+func (a *arena) frame(contributes bool, hint string, kids []*Component) *Component {
+	c := a.slot()
+	c.ID, c.Name, c.Contributes, c.Hint, c.Children = "frame", "frame", contributes, hint, kids
+	return c
+}
+
 // list reserves room for n children, to be appended to.
 func (a *arena) list(n int) []*Component {
 	if cap(a.kids)-len(a.kids) < n {
-		a.kids = make([]*Component, 0, max(n, 256))
+		a.kids = make([]*Component, 0, max(n, 256, 2*len(a.kids)))
 	}
 	at := len(a.kids)
 	a.kids = a.kids[:at+n]

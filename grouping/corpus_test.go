@@ -92,14 +92,7 @@ func sortedKeys[V any](m map[string]V) []string {
 
 func groupRaw(t *testing.T, raw *rawEvent) Result {
 	t.Helper()
-	var fingerprints strings.Builder
-	for _, r := range raw.Rules {
-		for _, m := range r.Matchers {
-			fingerprints.WriteString(m[0] + `:"` + m[1] + `" `)
-		}
-		fingerprints.WriteString("-> " + strings.Join(r.Fingerprint, ", ") + "\n")
-	}
-	rules, err := ParseRules(raw.Grouping.Enhancements, fingerprints.String())
+	rules, err := RulesFrom(raw.Grouping.Enhancements, raw.Rules)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func (g *grouper) distinct(parts []pair) []int {
 	}
 	top := g.topLevel(tree)
 	slices.SortStableFunc(top, func(a, b int) int { return cmp.Compare(g.ev.Exceptions[b].Type, g.ev.Exceptions[a].Type) })
-	top = dedupe(top, parts)
+	top = g.dedupe(top, parts)
 	switch len(top) {
 	case 0:
 		return all(len(parts))
@@ -99,11 +99,15 @@ func (g *grouper) topLevel(t tree) (out []int) {
 
 // dedupe keeps the first of each run of exceptions that look the same. They are sorted by type, so that copies mostly
 // stand together; those that another of their type stands between are kept, as the algorithm has it.
-func dedupe(top []int, parts []pair) []int {
+func (g *grouper) dedupe(top []int, parts []pair) []int {
+	if len(top) < 2 {
+		return top
+	}
 	out := top[:0]
 	var last, key []byte
 	for n, i := range top {
 		key = parts[i].system.appendValues(parts[i].app.appendValues(key[:0]))
+		g.work += len(key)
 		if n == 0 || !bytes.Equal(key, last) {
 			out = append(out, i)
 		}

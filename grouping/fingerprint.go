@@ -65,20 +65,40 @@ func (g *grouper) fill(fp fingerprint) fingerprint {
 	if fp.kind == fingerprintDefault {
 		return fp
 	}
-	out := make([]string, len(fp.values))
-	for i, v := range fp.values {
+	out := make([]string, 0, len(fp.values))
+	var known map[string]string
+	left := maxFingerprint
+	for _, v := range fp.values {
 		name, ok := variable(v)
 		switch {
 		case !ok:
-			out[i] = g.literal(v)
+			v = g.literal(v)
 		case name == "default":
-			out[i] = defaultMark
+			v = defaultMark
 		default:
-			out[i] = g.variable(name)
+			v, known = g.recall(name, known)
 		}
+		v = v[:min(len(v), max(left, 0))]
+		left -= len(v)
+		out = append(out, v)
 	}
+	g.work += maxFingerprint - left
 	fp.values = out
 	return fp
+}
+
+// recall is the value of a variable, worked out once however often a fingerprint names it.
+func (g *grouper) recall(name string, known map[string]string) (string, map[string]string) {
+	v, ok := known[name]
+	if !ok {
+		if known == nil {
+			known = map[string]string{}
+		}
+		v = g.variable(name)
+		g.work += len(v) + 1
+		known[name] = v
+	}
+	return v, known
 }
 
 // literal is a value as the client wrote it. Clients copy messages into fingerprints, numbers and all; such a
@@ -153,8 +173,11 @@ func (g *grouper) variable(name string) string {
 		text, _ := normaliseMessage(g.text())
 		return orNo(text, "message")
 	case "level":
-		return orNo(g.ev.Level, "level")
+		return levelOf(g.ev.Level)
 	case "logger":
+		if g.ev.Logger == "" && g.ev.Security != nil {
+			return g.ev.Security.Kind // reports of browsers are logged under their kind
+		}
 		return orNo(g.ev.Logger, "logger")
 	case "type", "error.type":
 		return orNo(g.lastException().Type, "type")
@@ -163,6 +186,17 @@ func (g *grouper) variable(name string) string {
 		return orNo(text, "value")
 	}
 	return g.frameVariable(name)
+}
+
+// levelOf is the level of an event: one that says none, or none that is known, is an error.
+func levelOf(name string) string {
+	switch name {
+	case "fatal", "error", "warning", "info", "debug":
+		return name
+	case "log":
+		return "info"
+	}
+	return "error"
 }
 
 func (g *grouper) frameVariable(name string) string {

@@ -9,6 +9,40 @@ type fingerprintRule struct {
 	title                               string
 	text                                string
 	builtIn                             bool // stands behind the client's own fingerprint
+	cost                                int  // steps for a byte of the event's texts
+}
+
+// eventSubject is an event as fingerprint rules see it.
+type eventSubject struct {
+	*grouper
+	stacks []stack // of exceptions, of the event itself and of threads; nil until a rule asks for frames
+	size   int     // the bytes of all texts but those of frames, and of these once they are there
+}
+
+func newEventSubject(g *grouper) *eventSubject {
+	v := &eventSubject{grouper: g, size: len(g.ev.Message) + len(g.ev.Formatted)}
+	for i := range g.ev.Exceptions {
+		v.size += g.ev.Exceptions[i].size()
+	}
+	return v
+}
+
+// frames are all stacks. Clients put stacks where they like.
+func (v *eventSubject) frames() []stack {
+	if v.stacks != nil {
+		return v.stacks
+	}
+	v.stacks = append(v.stacks, v.grouper.stacks...)
+	v.stacks = append(v.stacks, v.normalise(v.ev.Stacktrace, nil))
+	for i := range v.ev.Threads {
+		v.stacks = append(v.stacks, v.normalise(v.ev.Threads[i].Stack, nil))
+	}
+	for i := range v.stacks {
+		for n := range v.stacks[i].frames {
+			v.size += v.stacks[i].frames[n].size()
+		}
+	}
+	return v.stacks
 }
 
 type eventMatcher struct {
@@ -44,6 +78,10 @@ const (
 
 // add puts a matcher beside those that must hold for the same thing.
 func (r *fingerprintRule) add(m eventMatcher) {
+	r.cost++ // case, and paths, are made the same for each matcher
+	for i := range m.globs {
+		r.cost += m.globs[i].cost()
+	}
 	switch {
 	case m.field >= eventModule:
 		r.frames = append(r.frames, m)
@@ -56,8 +94,9 @@ func (r *fingerprintRule) add(m eventMatcher) {
 	}
 }
 
-func (r *fingerprintRule) empty() bool {
-	return len(r.event)+len(r.exceptions)+len(r.messages)+len(r.frames) == 0
+// count is how many matchers there are.
+func (r *fingerprintRule) count() int {
+	return len(r.event) + len(r.exceptions) + len(r.messages) + len(r.frames)
 }
 
 // serverFingerprint is that of the first rule that holds. Built-in rules come after all others, and never take the
@@ -66,21 +105,22 @@ func (g *grouper) serverFingerprint() (fingerprint, bool) {
 	if g.rules == nil {
 		return fingerprint{}, false
 	}
-	if r := g.firstRule(false); r != nil {
+	v := newEventSubject(g)
+	if r := v.firstRule(false); r != nil {
 		return g.ruleFingerprint(r, "server"), true
 	}
 	if classify(g.ev.Fingerprint, "client").kind == fingerprintCustom {
 		return fingerprint{}, false
 	}
-	if r := g.firstRule(true); r != nil {
+	if r := v.firstRule(true); r != nil {
 		return g.ruleFingerprint(r, "built-in"), true
 	}
 	return fingerprint{}, false
 }
 
-func (g *grouper) firstRule(builtIn bool) *fingerprintRule {
-	for i := range g.rules.fingerprints {
-		if r := &g.rules.fingerprints[i]; r.builtIn == builtIn && r.holds(g) {
+func (v *eventSubject) firstRule(builtIn bool) *fingerprintRule {
+	for i := range v.rules.fingerprints {
+		if r := &v.rules.fingerprints[i]; r.builtIn == builtIn && r.holds(v) {
 			return r
 		}
 	}
@@ -113,14 +153,17 @@ func (g *grouper) fillTitle(title string) string {
 
 // holds tells whether the event satisfies all matchers. Those about an exception must hold for one and the same of the
 // chain, those about frames for one and the same frame, negated ones too.
-func (r *fingerprintRule) holds(g *grouper) bool {
+func (r *fingerprintRule) holds(v *eventSubject) bool {
 	for i := range r.event {
-		if m := &r.event[i]; m.matchEvent(g.ev) == m.negate {
+		if m := &r.event[i]; m.matchEvent(v.ev) == m.negate {
 			return false
 		}
 	}
-	return (len(r.exceptions) == 0 || r.anyException(g.ev)) && (len(r.messages) == 0 || r.anyMessage(g.ev)) &&
-		(len(r.frames) == 0 || r.anyFrame(g))
+	if len(r.frames) > 0 {
+		v.frames()
+	}
+	return (len(r.event) == r.count() || v.affords(r.cost, v.size)) && (len(r.exceptions) == 0 || r.anyException(v.ev)) &&
+		(len(r.messages) == 0 || r.anyMessage(v.ev)) && (len(r.frames) == 0 || r.anyFrame(v.stacks))
 }
 
 func (r *fingerprintRule) anyException(ev *Event) bool {
@@ -147,7 +190,7 @@ func allExceptions(list []eventMatcher, e *Exception) bool {
 
 // anyMessage looks at messages and at what exceptions say: people cannot tell which of the two they see.
 func (r *fingerprintRule) anyMessage(ev *Event) bool {
-	if ev.Formatted != "" && allText(r.messages, ev.Formatted) || ev.Message != "" && allText(r.messages, ev.Message) {
+	if text := firstText(ev.Formatted, ev.Message); text != "" && allText(r.messages, text) {
 		return true
 	}
 	for i := range ev.Exceptions {
@@ -167,20 +210,9 @@ func allText(list []eventMatcher, text string) bool {
 	return true
 }
 
-// anyFrame looks at the frames of all exceptions, of the event's own stack and of all threads.
-func (r *fingerprintRule) anyFrame(g *grouper) bool {
-	for i := range g.stacks {
-		if r.inStack(&g.stacks[i]) {
-			return true
-		}
-	}
-	s := g.normalise(g.ev.Stacktrace, nil)
-	if r.inStack(&s) {
-		return true
-	}
-	for i := range g.ev.Threads {
-		s := g.normalise(g.ev.Threads[i].Stack, nil)
-		if r.inStack(&s) {
+func (r *fingerprintRule) anyFrame(stacks []stack) bool {
+	for i := range stacks {
+		if r.inStack(&stacks[i]) {
 			return true
 		}
 	}
@@ -231,7 +263,7 @@ func (m *eventMatcher) matchEvent(ev *Event) bool {
 	case eventLogger:
 		return m.matchText(ev.Logger)
 	case eventLevel:
-		return m.matchText(ev.Level)
+		return m.matchText(levelOf(ev.Level))
 	case eventRelease:
 		return m.matchText(ev.Release)
 	case eventTransaction:

@@ -64,7 +64,7 @@ func (r *ruleReader) fingerprintRule(number int, from *FingerprintRule) fingerpr
 	for _, v := range from.Fingerprint {
 		out.values = append(out.values, splitVariables(v)...)
 	}
-	if p := (&ruleLine{reader: r, kind: FingerprintRules, number: number}); out.empty() || len(out.values) == 0 {
+	if p := (&ruleLine{reader: r, kind: FingerprintRules, number: number}); out.count() == 0 || len(out.values) == 0 {
 		p.report(RuleError{Problem: "a rule needs a matcher and a value"})
 	}
 	return out
@@ -88,7 +88,7 @@ func (p *ruleLine) fingerprintRule() (r fingerprintRule) {
 		}
 		p.eventMatcher(&r)
 	}
-	if !p.broken && r.empty() && !p.wrong {
+	if !p.broken && r.count() == 0 && !p.wrong {
 		p.fail(p.at-len("->"), eventMatchers, "a rule needs a matcher before its arrow")
 	}
 	for p.separators(); !p.broken && p.rest() != ""; p.separators() {

@@ -20,7 +20,10 @@ func (g *grouper) frameChildren(f *frame) (kids []*Component, contributes bool, 
 			contributes = contributes || c.Contributes
 		}
 	}
-	if contributes && f.family == familyJavaScript && isGeneratedScript(f) {
+	if function != nil && function.Hint == noName {
+		contributes = true // a call in the stack, if one without a name
+	}
+	if f.family == familyJavaScript && isGeneratedScript(f) {
 		return kids, false, "the code was made at run time or belongs to the engine"
 	}
 	return kids, contributes, ""
@@ -31,7 +34,7 @@ func isGeneratedScript(f *frame) bool {
 	case "[native code]", "native code", "eval code", "<anonymous>":
 		return true
 	}
-	return f.function == "eval"
+	return afterDot(f.raw) == "eval"
 }
 
 func (g *grouper) module(f *frame) *Component {
@@ -54,7 +57,7 @@ func (g *grouper) module(f *frame) *Component {
 
 func (g *grouper) file(f *frame, byModule bool) *Component {
 	name := baseName(f.filename)
-	if name == "" {
+	if f.filename == "" {
 		return nil
 	}
 	hint, contributes := "", !byModule
@@ -114,14 +117,14 @@ func collapseSpace(text string) string {
 	text = strings.TrimSpace(text)
 	blank := false
 	for i, c := range text {
-		if !unicode.IsSpace(c) {
+		switch {
+		case c > ' ' && c < utf8.RuneSelf || !unicode.IsSpace(c): // nearly all of it is the former
 			blank = false
-			continue
-		}
-		if blank || c != ' ' {
+		case blank || c != ' ':
 			return strings.Join(strings.Fields(text[:i]), " ") + " " + strings.Join(strings.Fields(text[i:]), " ")
+		default:
+			blank = true
 		}
-		blank = true
 	}
 	return text
 }

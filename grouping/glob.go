@@ -13,7 +13,7 @@ type glob struct {
 	literals []string   // of shapeLiterals: begins with the first, ends with the last, holds the others in this order
 	program  []globOp   // nil for shapeExact
 	table    *globTable // of the program; nil when it would be too large
-	lead     byte       // the first byte of every match; 0 when there is no such byte
+	lead     string     // what every match begins with; "" in paths
 	segment  string     // a part of the path that every match has; "" when there is none
 	must     string     // of shapeProgram: a text that every match holds; looking for it costs a tenth of a run
 }
@@ -50,8 +50,8 @@ func compileGlob(pattern string, o globOptions) (g glob, problem string) {
 	if !g.reduce(p.tokens) {
 		g.literals = nil
 	}
-	if len(p.tokens) > 0 && p.tokens[0].kind == tokenByte && !o.path {
-		g.lead = p.tokens[0].b
+	if !o.path {
+		g.lead = leadingLiteral(p.tokens)
 	}
 	if o.path {
 		g.segment = literalSegment(p.tokens)
@@ -144,6 +144,18 @@ func literalSegment(tokens []globToken) string {
 	return ""
 }
 
+// leadingLiteral is the plain characters before the first wildcard.
+func leadingLiteral(tokens []globToken) string {
+	var out []byte
+	for _, t := range tokens {
+		if t.kind != tokenByte {
+			break
+		}
+		out = append(out, t.b)
+	}
+	return string(out)
+}
+
 // longestLiteral is the longest run of plain characters.
 func longestLiteral(tokens []globToken) string {
 	var longest, part []byte
@@ -157,6 +169,17 @@ func longestLiteral(tokens []globToken) string {
 		}
 	}
 	return string(longest)
+}
+
+// cost is how many steps a byte of the text takes; comparing literals is as good as none.
+func (g *glob) cost() int {
+	switch {
+	case g.shape != shapeProgram:
+		return 0
+	case g.table != nil:
+		return 1
+	}
+	return len(g.program)
 }
 
 func (g *glob) match(s string) bool {

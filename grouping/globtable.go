@@ -1,5 +1,7 @@
 package grouping
 
+import "math/bits"
+
 // globTable is the automaton of a glob with one state for each set of steps that a text can lead to: a byte of the text
 // is one look into the table. It is some 20 times as fast as following the steps, and few patterns need more states.
 type globTable struct {
@@ -12,6 +14,7 @@ type globTable struct {
 const (
 	maxTableSteps  = 126 // in a program; with the end they fit into two words
 	maxTableStates = 200
+	maxTableCells  = 8 << 10 // bytes of a table: 2,000 rules take at most 16 MB
 )
 
 // stepSet is a set of steps that take a byte; the end of the pattern is one of them.
@@ -38,13 +41,17 @@ func tabulate(ops []globOp) *globTable {
 		}
 		return n
 	}
+	reach := make([]stepSet, len(ops)) // what follows each step
+	for i := range ops {
+		reach[i] = reachable(ops, ops[i].next)
+	}
 	number(reachable(ops, 0))
 	for at := 1; at < len(states); at++ {
 		for _, b := range samples {
-			t.next = append(t.next, number(after(ops, states[at], b)))
-			if len(states) > maxTableStates {
-				return nil
-			}
+			t.next = append(t.next, number(after(ops, reach, states[at], b)))
+		}
+		if len(states) > maxTableStates || len(states)*t.classes > maxTableCells {
+			return nil
 		}
 	}
 	return t
@@ -89,11 +96,13 @@ func reachable(ops []globOp, from uint16) (out stepSet) {
 	return out
 }
 
-func after(ops []globOp, s stepSet, b byte) (out stepSet) {
-	for i := range ops {
-		if s.has(i) && ops[i].takes(b) {
-			more := reachable(ops, ops[i].next)
-			out[0], out[1] = out[0]|more[0], out[1]|more[1]
+func after(ops []globOp, reach []stepSet, s stepSet, b byte) (out stepSet) {
+	for k, word := range s {
+		for ; word != 0; word &= word - 1 {
+			i := k<<6 + bits.TrailingZeros64(word)
+			if i < len(ops) && ops[i].takes(b) {
+				out[0], out[1] = out[0]|reach[i][0], out[1]|reach[i][1]
+			}
 		}
 	}
 	return out

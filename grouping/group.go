@@ -17,8 +17,13 @@ func (s Setup) group(ev *Event, explain bool) Result {
 	if ev == nil {
 		ev = &Event{}
 	}
-	g := newGrouper(splitTypes(ev), s)
+	g := newGrouper(splitTypes(ev), s, nil)
 	g.explain = explain
+	return g.result()
+}
+
+func (g *grouper) result() Result {
+	ev := g.ev
 	r := Result{Config: g.config, InApp: g.inApp()}
 	g.title(&r)
 	fp := g.fingerprint()
@@ -51,6 +56,7 @@ func (r Result) Hashes() []string {
 // grouper is the work on one event.
 type grouper struct {
 	ev     *Event
+	room   *Room // nil for memory of its own
 	arena  *arena
 	stacks []stack // one for each exception; without frames when it has none
 	other  *stack  // the event's own or its main thread's, once somebody asked for it
@@ -58,27 +64,56 @@ type grouper struct {
 	config Config
 	rules  *Rules // the project's, may be nil
 
+	platform string // of frames that have none of their own
+
 	ruleTitle string // given by the fingerprint rule that holds
+	ruleWork  int    // what rules have cost so far; see maxRuleWork
 	explain   bool   // go on when a strategy has decided
+
+	// near is what crashFrame has found, for fingerprints that ask a thousand times.
+	near struct {
+		known bool
+		frame *frame
+	}
+	// work counts frames made ready and looked at, rules tried and bytes put together. Tests hold it to a multiple of
+	// the event: a clock says little on a busy machine.
+	work int
 }
 
-func newGrouper(ev *Event, s Setup) *grouper {
-	g := &grouper{ev: ev, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions)}
+func newGrouper(ev *Event, s Setup, room *Room) *grouper {
+	g := &grouper{ev: ev, room: room, config: s.Config, rules: s.Rules, main: mainIndex(ev.Exceptions), platform: platformOf(ev.Platform)}
 	if g.config == "" {
 		g.config = Current
 	}
-	frames := 0
-	for i := range ev.Exceptions {
-		if s := ev.Exceptions[i].Stack; s != nil {
-			frames += len(s.Frames)
-		}
-	}
-	g.arena = newArena(frames)
+	g.makeArena()
 	g.stacks = make([]stack, len(ev.Exceptions))
 	for i := range ev.Exceptions {
 		g.stacks[i] = g.normalise(ev.Exceptions[i].Stack, &ev.Exceptions[i])
 	}
 	return g
+}
+
+// makeArena is that of the room, else one that has room for the exceptions.
+func (g *grouper) makeArena() {
+	if g.room != nil {
+		g.arena = &g.room.arena
+		return
+	}
+	frames := 0
+	for i := range g.ev.Exceptions {
+		if s := g.ev.Exceptions[i].Stack; s != nil {
+			frames += len(s.Frames)
+		}
+	}
+	g.arena = newArena(frames)
+}
+
+// frames is memory for n frames.
+func (g *grouper) frames(n int) []frame {
+	if g.room != nil {
+		return g.room.take(n)
+	}
+	return make([]frame, n)
 }
 
 func (g *grouper) inApp() [][]bool {

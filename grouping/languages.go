@@ -4,7 +4,7 @@ import "strings"
 
 // cleanFunction is the name of a frame's function without what varies from build to build, and whether it counts.
 func cleanFunction(f *frame) (name, hint string, contributes bool) {
-	name = f.function
+	name = orText(f.function, f.raw)
 	switch f.platform {
 	case "csharp":
 		// Names were cut late for .NET; the whole one keeps groups what they were.
@@ -25,25 +25,29 @@ func cleanFunction(f *frame) (name, hint string, contributes bool) {
 			return name, "the function is unknown", false
 		}
 	case familyJavaScript:
-		return cleanScriptFunction(name)
+		return cleanScriptFunction(name, f.raw)
 	}
 	return name, "", true
 }
 
-// cleanScriptFunction keeps what stands behind the last dot: engines differ in what they put before it.
-func cleanScriptFunction(name string) (string, string, bool) {
-	if i := strings.LastIndexByte(name, '.'); i >= 0 {
-		name = name[i+1:]
-	}
-	switch name {
+// cleanScriptFunction keeps what stands behind the last dot: engines differ in what they put before it. raw is the
+// name before a source map or the client changed it, and tells whether there is one.
+func cleanScriptFunction(name, raw string) (string, string, bool) {
+	name, raw = afterDot(name), afterDot(raw)
+	switch raw {
 	case "?", "<anonymous function>", "<anonymous>", "Anonymous function":
-		return name, "the function has no name", false
+		return name, noName, false
 	}
-	if strings.HasSuffix(name, "/<") {
-		return name, "the function has no name", false
+	if strings.HasSuffix(raw, "/<") {
+		return name, noName, false
 	}
 	return name, "", true
 }
+
+// noName is the hint at a script's function that engines give no name. Its frame still counts as one.
+const noName = "the script's function has no name"
+
+func afterDot(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
 // cleanPHPFunction leaves out closures of no name. The name of an anonymous class ends in its place in memory behind a
 // null byte; its methods are told by their own name.
@@ -53,7 +57,9 @@ func cleanPHPFunction(name string) (string, string, bool) {
 		if i := strings.LastIndex(name, "::"); i >= 0 {
 			return name[i+2:], "the class has no name", true
 		}
-		return name, "the function has no name", !strings.HasPrefix(name, "class@anonymous\x00")
+		// Nothing that is stored may hold a null byte: the replacement character stands for it.
+		null := strings.HasPrefix(name, "class@anonymous\x00") || strings.HasPrefix(name, "class@anonymous\uFFFD")
+		return name, "the function has no name", !null
 	case strings.HasPrefix(name, "[Anonymous"):
 		return name, "the function has no name", false
 	}
@@ -72,15 +78,18 @@ func cleanRubyFunction(name string) (string, string, bool) {
 	return name, "", true
 }
 
+// minTemplateDigits is the least length of each of the two numbers behind the method of a compiled template.
+const minTemplateDigits = 4
+
 // cutRubyDigits removes a tail "__digits_digits", as compiled templates have it.
 func cutRubyDigits(name string) (string, bool) {
 	tail := strings.TrimRight(name, "0123456789")
-	if len(tail) == len(name) || !strings.HasSuffix(tail, "_") {
+	if len(name)-len(tail) < minTemplateDigits || !strings.HasSuffix(tail, "_") {
 		return name, false
 	}
 	tail = tail[:len(tail)-1]
 	head := strings.TrimRight(tail, "0123456789")
-	if len(head) == len(tail) || !strings.HasSuffix(head, "__") {
+	if len(tail)-len(head) < minTemplateDigits || !strings.HasSuffix(head, "__") {
 		return name, false
 	}
 	return head[:len(head)-2], true
@@ -89,7 +98,7 @@ func cutRubyDigits(name string) (string, bool) {
 // cleanJavaModule replaces the generated parts of class names: accessors of reflection, proxies of CGLIB, Javassist,
 // Hibernate and what they enhance, functions of Clojure.
 func cleanJavaModule(module string) string {
-	if strings.IndexByte(module, '$') < 0 && !strings.Contains(module, "reflect.Generated") {
+	if len(module) > maxLongName || strings.IndexByte(module, '$') < 0 && !strings.Contains(module, "reflect.Generated") {
 		return module
 	}
 	for _, name := range [...]string{"sun.reflect.GeneratedMethodAccessor", "jdk.internal.reflect.GeneratedMethodAccessor"} {
@@ -97,20 +106,20 @@ func cleanJavaModule(module string) string {
 			return name
 		}
 	}
-	for _, name := range [...]string{"sun.reflect.GeneratedConstructorAccessor", "sun.reflect.GeneratedSerializationConstructorAccessor",
-		"jdk.internal.reflect.GeneratedConstructorAccessor", "jdk.internal.reflect.GeneratedSerializationConstructorAccessor"} {
-		module = cutDigits(module, name, "")
-	}
-	module = cutProxy(module, "CGLIB")
+	module = cutDigits(module, "sun.reflect.GeneratedConstructorAccessor")
+	module = cutDigits(module, "sun.reflect.GeneratedSerializationConstructorAccessor")
+	module = cutCGLIB(module)
+	module = cutJavassist(module)
+	module = cutDigits(module, "$fn__")
 	module = cutProxy(module, "EnhancerBy")
 	module = cutProxy(module, "FastClassBy")
-	module = cutHibernate(module)
-	module = cutJavassist(module)
-	return cutDigits(module, "$fn__", "<auto>")
+	return cutHibernate(module)
 }
 
+const auto = "<auto>"
+
 // cutDigits replaces the digits behind every mark.
-func cutDigits(s, mark, by string) string {
+func cutDigits(s, mark string) string {
 	at := strings.Index(s, mark)
 	if at < 0 {
 		return s
@@ -118,61 +127,70 @@ func cutDigits(s, mark, by string) string {
 	at += len(mark)
 	rest := strings.TrimLeft(s[at:], "0123456789")
 	if len(rest) == len(s)-at {
-		return s[:at] + cutDigits(rest, mark, by)
+		return s[:at] + cutDigits(rest, mark)
 	}
-	return s[:at] + by + cutDigits(rest, mark, by)
+	return s[:at] + auto + cutDigits(rest, mark)
 }
 
-// cutProxy replaces the hash in "$$EnhancerBySpringCGLIB$$1a2b3c_7": behind a word between two pairs of dollars that
-// has kind in it.
+// cutCGLIB replaces the hash behind "$$", a word and "CGLIB$$".
+func cutCGLIB(module string) string {
+	const mark = "CGLIB$$"
+	for from := 0; ; {
+		at := strings.Index(module[from:], mark)
+		if at < 0 {
+			return module
+		}
+		at += from
+		word := at
+		for word > 0 && class[module[word-1]]&isWord != 0 {
+			word--
+		}
+		from = at + len(mark)
+		if word < at && strings.HasSuffix(module[:word], "$$") {
+			module, from = cutHash(module, from)
+		}
+	}
+}
+
+// cutProxy replaces the hash behind one or two dollars, kind and a word, and one or two dollars again:
+// "$$EnhancerByGuice$$ae46b1bf".
 func cutProxy(module, kind string) string {
 	for from := 0; ; {
-		open := strings.Index(module[from:], "$$")
-		if open < 0 {
+		at := strings.Index(module[from:], kind)
+		if at < 0 {
 			return module
 		}
-		open += from
-		shut := strings.Index(module[open+2:], "$$")
-		if shut < 0 {
-			return module
+		at += from
+		from = at + len(kind)
+		end := from
+		for end < len(module) && class[module[end]]&isWord != 0 {
+			end++
 		}
-		from = open + 2 + shut
-		if word := module[open+2 : from]; strings.Contains(word, kind) && isJavaWord(word) {
-			if n := hashLength(module[from+2:]); n > 0 {
-				module = module[:from+2] + "<auto>" + module[from+2+n:]
-			}
-			from += 2
+		if at == 0 || module[at-1] != '$' || end == from || end == len(module) || module[end] != '$' {
+			continue
 		}
+		if end++; end < len(module) && module[end] == '$' {
+			end++
+		}
+		module, from = cutHash(module, end)
 	}
 }
 
-func isJavaWord(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if class[s[i]]&isWord == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// hashLength is the length of hex digits and, behind a low line, decimal ones.
-func hashLength(s string) int {
-	n := 0
+// cutHash replaces hex digits at a place, and decimal ones behind a low line, and tells where to go on.
+func cutHash(s string, at int) (string, int) {
+	n := at
 	for n < len(s) && class[s[n]]&isHexDigit != 0 {
 		n++
 	}
-	if n == 0 {
-		return 0
+	if n == at {
+		return s, at
 	}
-	tail := n
-	if tail < len(s) && s[tail] == '_' {
-		for tail++; tail < len(s) && isDigit(s[tail]); tail++ {
-		}
-		if tail > n+1 {
-			return tail
+	if tail := strings.TrimPrefix(s[n:], "_"); tail != s[n:] {
+		if rest := strings.TrimLeft(tail, "0123456789"); rest != tail {
+			n = len(s) - len(rest)
 		}
 	}
-	return n
+	return s[:at] + auto + s[n:], at + len(auto)
 }
 
 // cutHibernate replaces the word behind "$HibernateProxy$".
@@ -183,6 +201,9 @@ func cutHibernate(module string) string {
 		return module
 	}
 	at += len(mark)
+	if at < len(module) && module[at] == '$' {
+		at++
+	}
 	end := at
 	for end < len(module) && class[module[end]]&isWord != 0 {
 		end++
@@ -190,28 +211,24 @@ func cutHibernate(module string) string {
 	if end == at {
 		return module
 	}
-	return module[:at] + "<auto>" + module[end:]
+	return module[:at] + auto + module[end:]
 }
 
-// cutJavassist replaces the number behind "$$_javassist" or its shorter form "_$$_jvst".
+// cutJavassist replaces the number behind "$$_javassist".
 func cutJavassist(name string) string {
-	if at := strings.Index(name, "$$_javassist"); at >= 0 {
-		at += len("$$_javassist")
-		rest := strings.TrimPrefix(name[at:], "_seam")
-		if digits := strings.TrimPrefix(rest, "_"); digits != rest && len(strings.TrimLeft(digits, "0123456789")) < len(digits) {
-			rest = strings.TrimLeft(digits, "0123456789")
-		}
-		return name[:at] + "<auto>" + rest
+	const mark = "$$_javassist"
+	at := strings.Index(name, mark)
+	if at < 0 {
+		return name
 	}
-	if at := strings.Index(name, "_$$_jvst"); at >= 0 {
-		at += len("_$$_jvst")
-		end := at
-		for end < len(name) && class[name[end]]&isWord != 0 {
-			end++
+	at += len(mark)
+	rest := strings.TrimPrefix(name[at:], "_seam")
+	if tail := strings.TrimPrefix(rest, "_"); tail != rest {
+		if digits := strings.TrimLeft(tail, "0123456789"); digits != tail {
+			rest = digits
 		}
-		return name[:at] + "<auto>" + name[end:]
 	}
-	return name
+	return name[:at] + auto + rest
 }
 
 // cleanPythonLine replaces the numbers in the line by which Python's multiprocessing starts a child.

@@ -179,6 +179,7 @@ func (c ophioCase) ours() (ophioAnswer, RuleErrors) {
 	exc := &Exception{Type: c.Exception["ty"], Value: c.Exception["value"], Mechanism: Mechanism{Type: c.Exception["mechanism"]}}
 	if rules.stack != nil && len(s.frames) > 0 {
 		w := rules.stack.prepare(&s, exc, nil)
+		w.g = &grouper{}
 		w.apply(true)
 		w.apply(false)
 	}

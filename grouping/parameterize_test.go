@@ -30,6 +30,13 @@ func TestParameterize(t *testing.T) {
 		"-1, 1-1, a-1":                                "<int>, <int>-<int>, a-<int>",
 		strings.Repeat("x-", 40) + "y.com and y.com":  strings.Repeat("x-", 9) + "<hostname> and <hostname>",
 		"ends with a colon 12:":                       "ends with a colon <int>:",
+		"www.site.co.uk and SITE.NET, not Site.Com":   "<hostname> and <hostname>, not Site.Com",
+		"ping ::ffff:10.1.2.3 and fe80::1: no route":  "ping <ip> and <ip>: no route",
+		"02 Jan 06 15:04 MST, 20060102 150405Z":       "<date>, <date>",
+		"12é, 10msé and ٣12":                          "12é, 10msé and ٣12",
+		"https://a.site/x\u00a0then":                  "<url>\u00a0then",
+		"at 2006-01-02 15:04:05.5x":                   "at <date>.5x",
+		"1.5e10 of 1.2.3, -0x1f":                      "<int>.<hex> of <float>.<int>, <hex>",
 	} {
 		if got := Parameterize(in); got != want {
 			t.Errorf("%q gives %q, want %q", in, got, want)

@@ -9,15 +9,21 @@ import (
 type ruleSet struct {
 	rules  []rule
 	index  [families]ruleIndex
-	always []uint16 // that nothing in a frame can rule out beforehand
+	always [1 << families][]uint16 // that nothing but its family can rule out beforehand, by the families in a stack
 	all    []uint16
 }
 
-// ruleIndex finds the rules that may match a frame: by the first byte of its module or function, or by a part of
-// its path or package.
+// ruleIndex finds the rules that may match a frame: by the beginning of its module or function, or by a part of its path
+// or package.
 type ruleIndex struct {
-	module, function [256][]uint16
+	module, function [256][]leadRule // by the first byte
 	path, pkg        map[string][]uint16
+}
+
+// leadRule is a rule for texts that begin with lead.
+type leadRule struct {
+	lead string
+	rule uint16
 }
 
 // candidate is a rule that may match a frame. Its order is that in which rules are applied.
@@ -40,7 +46,7 @@ func newRuleSet(rules []rule) *ruleSet {
 		set.all = append(set.all, uint16(n))
 		key := rules[n].key()
 		if key == nil {
-			set.always = append(set.always, uint16(n))
+			set.addAlways(&rules[n], uint16(n))
 			continue
 		}
 		for fam := range set.index {
@@ -52,6 +58,19 @@ func newRuleSet(rules []rule) *ruleSet {
 	return set
 }
 
+// addAlways keeps a rule for the stacks that have a family it concerns: half of the base rules without a key are about
+// native code alone.
+func (set *ruleSet) addAlways(r *rule, n uint16) {
+	for kinds := range set.always {
+		for fam := range families {
+			if kinds>>fam&1 == 1 && r.concerns(fam) {
+				set.always[kinds] = append(set.always[kinds], n)
+				break
+			}
+		}
+	}
+}
+
 // key is the matcher that a rule is indexed by, nil when there is none.
 func (r *rule) key() *matcher {
 	for i := range r.frame {
@@ -61,11 +80,11 @@ func (r *rule) key() *matcher {
 		}
 		switch m.field {
 		case fieldModule:
-			if m.glob.lead != 0 {
+			if m.glob.lead != "" {
 				return m
 			}
 		case fieldFunction:
-			if m.glob.lead != 0 && m.glob.lead != '<' { // a missing function counts as <unknown>
+			if m.glob.lead != "" && m.glob.lead[0] != '<' { // a missing function counts as <unknown>
 				return m
 			}
 		case fieldPath, fieldPackage:
@@ -87,11 +106,12 @@ func (r *rule) concerns(fam family) bool {
 }
 
 func (x *ruleIndex) add(key *matcher, n uint16) {
+	lead := key.glob.lead
 	switch key.field {
 	case fieldModule:
-		x.module[key.glob.lead] = append(x.module[key.glob.lead], n)
+		x.module[lead[0]] = append(x.module[lead[0]], leadRule{lead, n})
 	case fieldFunction:
-		x.function[key.glob.lead] = append(x.function[key.glob.lead], n)
+		x.function[lead[0]] = append(x.function[lead[0]], leadRule{lead, n})
 	case fieldPath:
 		x.path[key.glob.segment] = append(x.path[key.glob.segment], n)
 	case fieldPackage:
@@ -101,10 +121,17 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 
 // prepare finds the candidates of a stack.
 func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun {
-	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames), always: set.always}
-	for i := w.from; i < len(s.frames) && len(found) <= maxCandidates; i++ {
-		found = set.find(&s.frames[i], candidate(i-w.from), found)
+	w := ruleRun{set: set, s: s, exc: exc, from: max(0, len(s.frames)-maxRuleFrames)}
+	kinds := 0
+	for i := w.from; i < len(s.frames); i++ {
+		f := &s.frames[i]
+		w.size += f.size()
+		kinds |= 1 << f.family
+		if len(found) <= maxCandidates {
+			found = set.find(f, candidate(i-w.from), found)
+		}
 	}
+	w.always = set.always[kinds]
 	if len(found) > maxCandidates {
 		found, w.always = nil, set.all
 	}
@@ -116,10 +143,10 @@ func (set *ruleSet) prepare(s *stack, exc *Exception, found []candidate) ruleRun
 func (set *ruleSet) find(f *frame, at candidate, found []candidate) []candidate {
 	index := &set.index[f.family]
 	if m := f.src.Module; m != "" {
-		found = at.add(index.module[m[0]], found)
+		found = at.addLeads(m, index.module[m[0]], found)
 	}
 	if fn := f.function; fn != "" {
-		found = at.add(index.function[fn[0]], found)
+		found = at.addLeads(fn, index.function[fn[0]], found)
 	}
 	found = at.addSegments(f.path, index.path, found)
 	return at.addSegments(f.pkg, index.pkg, found)
@@ -131,6 +158,15 @@ func (c candidate) add(rules []uint16, found []candidate) []candidate {
 	}
 	for _, r := range rules {
 		found = append(found, candidate(r)<<16|c)
+	}
+	return found
+}
+
+func (c candidate) addLeads(text string, rules []leadRule, found []candidate) []candidate {
+	for i := range rules {
+		if strings.HasPrefix(text, rules[i].lead) {
+			found = append(found, candidate(rules[i].rule)<<16|c)
+		}
 	}
 	return found
 }

@@ -8,6 +8,8 @@ type rule struct {
 	app    effect
 	group  effect
 	limits stackLimits
+	cost   int // steps of the frame matchers for a byte of a frame's texts
+	once   int // steps of the exception matchers for a byte of the exception's texts
 
 	setsCategory bool
 	category     string
@@ -59,6 +61,17 @@ type matcher struct {
 // maxRuleFrames is how many frames rules look at; those farthest from the crash are left out.
 const maxRuleFrames = 1 << 12
 
+// maxRuleWork is how many steps of globs an event may take, about half a second. Real rules on real events take a
+// thousandth. Beyond it, rules with globs that are not plain literals and stars do not match: without the limit, an
+// event of 1 MiB under the largest rules would take 20 minutes.
+const maxRuleWork = 1 << 28
+
+// affords counts work, and tells whether it may be done.
+func (g *grouper) affords(cost, size int) bool {
+	g.ruleWork = min(g.ruleWork+cost*size, maxRuleWork+1)
+	return g.ruleWork <= maxRuleWork
+}
+
 // applyRules runs the base rules and the project's: first what classifies frames, then what decides on
 // their contribution.
 func (g *grouper) applyRules(s *stack, exc *Exception) {
@@ -71,6 +84,8 @@ func (g *grouper) applyRules(s *stack, exc *Exception) {
 	for i, set := range sets {
 		if set != nil && len(s.frames) > 0 {
 			work[i] = set.prepare(s, exc, rooms[i][:0])
+			work[i].g = g
+			g.work += len(work[i].found) + len(work[i].always)*min(len(s.frames), maxRuleFrames)
 		}
 	}
 	for _, classify := range [...]bool{true, false} {
@@ -82,10 +97,12 @@ func (g *grouper) applyRules(s *stack, exc *Exception) {
 
 // ruleRun is the work of a rule set on one stack.
 type ruleRun struct {
+	g      *grouper
 	set    *ruleSet
 	s      *stack
 	exc    *Exception
 	from   int         // the first frame that rules look at
+	size   int         // the bytes of all frames
 	found  []candidate // by rule, then by frame
 	always []uint16    // rules that are tried on every frame
 }
@@ -115,7 +132,7 @@ func (w *ruleRun) apply(classify bool) {
 
 // concerns tells whether a rule may match at all, and has something to do in this pass.
 func (w *ruleRun) concerns(r *rule, classify bool) bool {
-	return r.acts(classify) && w.s.categories.hold(r.needs) && r.matchesException(w.exc)
+	return r.acts(classify) && w.s.categories.hold(r.needs) && w.passes(r)
 }
 
 // acts tells whether a rule has something to do in the pass that classifies frames, or in the one after it.
@@ -126,7 +143,23 @@ func (r *rule) acts(classify bool) bool {
 	return r.group != effect{} || r.limits != stackLimits{}
 }
 
+// passes tells whether the stack's exception satisfies a rule.
+func (w *ruleRun) passes(r *rule) bool {
+	return len(r.exc) == 0 || (r.once == 0 || w.g.affords(r.once, w.exc.size())) && r.matchesException(w.exc)
+}
+
+// sizeAround is the bytes of a frame and its neighbours.
+func (w *ruleRun) sizeAround(i int) (n int) {
+	for k := max(0, i-1); k < min(i+2, len(w.s.frames)); k++ {
+		n += w.s.frames[k].size()
+	}
+	return n
+}
+
 func (w *ruleRun) matchEvery(r *rule, matched []uint16) []uint16 {
+	if r.cost > 0 && !w.g.affords(r.cost, w.size) {
+		return matched
+	}
 	for i := w.from; i < len(w.s.frames); i++ {
 		if r.matches(w.s.frames, i) {
 			matched = append(matched, uint16(i-w.from))
@@ -137,7 +170,8 @@ func (w *ruleRun) matchEvery(r *rule, matched []uint16) []uint16 {
 
 func (w *ruleRun) matchFound(r *rule, found []candidate, matched []uint16) []uint16 {
 	for _, c := range found {
-		if r.matches(w.s.frames, w.from+c.frame()) {
+		i := w.from + c.frame()
+		if (r.cost == 0 || w.g.affords(r.cost, w.sizeAround(i))) && r.matches(w.s.frames, i) {
 			matched = append(matched, uint16(c.frame()))
 		}
 	}
@@ -250,6 +284,18 @@ func (e *Exception) text(f field) string {
 		return e.Value
 	}
 	return e.Mechanism.Type
+}
+
+// size is the bytes that matchers may look at.
+func (e *Exception) size() int {
+	if e == nil {
+		return 0
+	}
+	return len(e.Type) + len(e.Value) + len(e.Mechanism.Type)
+}
+
+func (f *frame) size() int {
+	return len(f.src.Module) + len(f.function) + len(f.path) + len(f.filename) + len(f.pkg) + len(f.category)
 }
 
 func (m *matcher) match(f *frame) bool {

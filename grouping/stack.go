@@ -1,16 +1,13 @@
 package grouping
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // stack is a stack trace made ready: language quirks removed, rules applied.
 type stack struct {
 	frames    []frame
 	maxFrames int  // the frames nearest the crash that count; 0 for all
 	minFrames int  // fewer that count discard the stack
-	invert    bool // the frames nearest the crash come first
+	invert    bool // the outermost frames tell most; it says so and changes no hash
 
 	categories categorySet // that any of the frames has or had
 }
@@ -37,7 +34,8 @@ func (g *grouper) normalise(src *Stacktrace, exc *Exception) stack {
 	if src == nil {
 		return stack{}
 	}
-	s := stack{frames: make([]frame, len(src.Frames))}
+	g.work += len(src.Frames)
+	s := stack{frames: g.frames(len(src.Frames))}
 	for i := range src.Frames {
 		s.frames[i] = g.normaliseFrame(&src.Frames[i])
 	}
@@ -49,21 +47,33 @@ func (g *grouper) normaliseFrame(src *Frame) frame {
 	f := frame{src: src, platform: src.Platform, function: src.Function, raw: src.RawFunction}
 	f.absPath, f.filename = places(src.AbsPath, src.Filename)
 	if f.platform == "" {
-		f.platform = g.ev.Platform
+		f.platform = g.platform
 	}
 	f.family = familyOf(f.platform)
 	f.inApp = src.InApp != nil && *src.InApp
-	switch {
-	case f.family == familyJavaScript:
-		f.filename = cutQuery(f.filename)
-	case f.family == familyNative && f.raw == "":
-		f.function = trimNative(f.function) // a client that sends both has trimmed it already
+	if f.function == "?" {
+		f.function = "" // so browsers say that there is no name
 	}
-	if f.raw == "" {
-		f.raw = src.Function
-	}
+	f.trim()
 	f.path, f.pkg = lowerPath(f.absPath), lowerPath(src.Package)
 	return f
+}
+
+// trim cuts what varies from the function's name. A client that sends a raw name beside it has done so already.
+func (f *frame) trim() {
+	if f.family == familyJavaScript {
+		f.filename = cutQuery(f.filename)
+	}
+	if f.raw != "" {
+		return
+	}
+	f.raw = f.function
+	switch {
+	case f.family == familyNative && len(f.function) <= maxLongName:
+		f.function = trimNative(f.function, f.platform)
+	case f.platform == "csharp":
+		f.function, _, _ = strings.Cut(f.function, " (")
+	}
 }
 
 // places are the absolute path and the file name of a frame. Many clients send only one of them, most scripts' only the
@@ -101,6 +111,7 @@ func pathOfURL(text string) string {
 // stackPair looks at a stack in both ways: app counts the program's own frames only, system all.
 func (g *grouper) stackPair(s *stack) pair {
 	n := len(s.frames)
+	g.work += n
 	apps, systems := g.arena.list(n), g.arena.list(n)
 	for i := range s.frames {
 		f := &s.frames[i]
@@ -113,11 +124,11 @@ func (g *grouper) stackPair(s *stack) pair {
 		case i > 0 && f.repeats(&s.frames[i-1]):
 			contributes, hint = false, "the same call as the frame before"
 		}
-		systems = append(systems, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		systems = append(systems, g.arena.frame(contributes, hint, kids))
 		if contributes && !f.inApp {
 			contributes, hint = false, "not the program's own code"
 		}
-		apps = append(apps, g.arena.node(Component{ID: "frame", Name: "frame", Contributes: contributes, Hint: hint, Children: kids}))
+		apps = append(apps, g.arena.frame(contributes, hint, kids))
 	}
 	return pair{app: g.stackComponent(s, apps, "no frame of the program's own counts"), system: g.stackComponent(s, systems, "no frame counts")}
 }
@@ -125,9 +136,6 @@ func (g *grouper) stackPair(s *stack) pair {
 func (g *grouper) stackComponent(s *stack, frames []*Component, none string) *Component {
 	c := g.arena.node(Component{ID: "stacktrace", Name: "stacktrace", Children: frames})
 	n := limitFrames(frames, s.maxFrames)
-	if s.invert {
-		slices.Reverse(frames)
-	}
 	switch {
 	case n == 0:
 		c.Hint = none

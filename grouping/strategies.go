@@ -65,7 +65,7 @@ func (g *grouper) parent(id string, children []*Component) *Component {
 // a stack has the variant app only.
 func (g *grouper) exception(i int) pair {
 	e := &g.ev.Exceptions[i]
-	if e.Stack == nil {
+	if e.Stack == nil || len(e.Stack.Frames) == 0 {
 		return pair{app: g.exceptionComponent(e, nil)}
 	}
 	stacks := g.stackPair(&g.stacks[i])
@@ -130,28 +130,32 @@ func (g *grouper) threads() pair {
 	return pair{app: g.parent("threads", []*Component{p.app}), system: g.parent("threads", []*Component{p.system})}
 }
 
+// mainThread is the only thread that crashed, else the only one that was current, else the only one; nil when none is.
 func (g *grouper) mainThread() *Thread {
-	if t, n := onlyThread(g.ev.Threads, func(t *Thread) bool { return t.Crashed }); n > 0 {
-		return t
-	}
-	if t, n := onlyThread(g.ev.Threads, func(t *Thread) bool { return t.Current }); n > 0 {
-		return t
-	}
-	t, _ := onlyThread(g.ev.Threads, func(*Thread) bool { return true })
-	return t
-}
-
-// onlyThread is the thread for which is holds, nil when there are several, and how many there are.
-func onlyThread(list []Thread, is func(*Thread) bool) (only *Thread, n int) {
-	for i := range list {
-		if is(&list[i]) {
-			only, n = &list[i], n+1
+	for _, is := range [...]func(*Thread) bool{
+		func(t *Thread) bool { return t.Crashed },
+		func(t *Thread) bool { return t.Current },
+		func(*Thread) bool { return true },
+	} {
+		if t := onlyThread(g.ev.Threads, is); t != nil {
+			return t
 		}
 	}
-	if n != 1 {
-		only = nil
+	return nil
+}
+
+// onlyThread is the thread for which is holds, nil when there is none or there are several.
+func onlyThread(list []Thread, is func(*Thread) bool) (only *Thread) {
+	for i := range list {
+		if !is(&list[i]) {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = &list[i]
 	}
-	return only, n
+	return only
 }
 
 func (g *grouper) bareStack() pair {

@@ -138,6 +138,13 @@ func orText(s, other string) string {
 // crashFrame is the program's own frame nearest the crash, else the frame nearest the crash: of the last exception,
 // else of the event's own stack, else of its main thread; nil without frames.
 func (g *grouper) crashFrame() *frame {
+	if !g.near.known {
+		g.near.known, g.near.frame = true, g.findCrashFrame()
+	}
+	return g.near.frame
+}
+
+func (g *grouper) findCrashFrame() *frame {
 	if n := len(g.stacks); n > 0 && len(g.stacks[n-1].frames) > 0 {
 		return g.stacks[n-1].crashFrame()
 	}

@@ -4,7 +4,7 @@ import "strings"
 
 // trimNative is a native function without arguments, template arguments, return type, the hash that Rust appends
 // and the decorations of linkers: what stays the same when a program is compiled again, or by another compiler.
-func trimNative(raw string) string {
+func trimNative(raw, platform string) string {
 	name := strings.TrimSpace(raw)
 	if name == "<redacted>" || name == "<unknown>" || name == "" {
 		return raw
@@ -23,11 +23,27 @@ func trimNative(raw string) string {
 		return ""
 	})
 	name = replaceEnclosed(name, '<', '>', trimGenerics(0))
+	name = replaceEnclosed(name, '[', ']', func(inner string, _ int) string {
+		if strings.HasPrefix(inner, "clone .") { // a part of a function that GCC made one of its own
+			return ""
+		}
+		return "[" + inner + "]"
+	})
 	token := functionToken(name)
 	if token == "" {
-		return raw
+		return cutLinkage(raw)
+	}
+	if token[0] == '@' && (platform == "cocoa" || platform == "swift") {
+		token = swiftClosure(name) // an attribute stands where a name should
 	}
 	return cutLinkage(restore.Replace(token))
+}
+
+func swiftClosure(name string) string {
+	if strings.Contains(name, "thunk for ") {
+		return "thunk for closure"
+	}
+	return "closure"
 }
 
 // cutTrailers removes what stands behind the arguments of a C++ method: const and references.
@@ -56,7 +72,7 @@ const (
 
 var (
 	protect = strings.NewReplacer("operator<<", "operator"+markLess+markLess, "operator<", "operator"+markLess,
-		"operator()", "operator"+markCall, " -> ", " "+markArrow+" ", "`anonymous namespace'", markAnonymous)
+		"operator()", "operator"+markCall, "operator->", "operator"+markArrow, " -> ", " "+markArrow+" ", "`anonymous namespace'", markAnonymous)
 	restore = strings.NewReplacer(markLess, "<", markCall, "()", markArrow, "->", markAnonymous, "`anonymous namespace'")
 )
 
@@ -129,7 +145,7 @@ func nameAnonymous(name string) string {
 		if n < 0 {
 			return name
 		}
-		if allHex(name[i+len(mark) : i+n]) {
+		if hash := name[i+len(mark) : i+n]; len(hash) == 8 && isLowerAlnum(hash) && allHex(hash) {
 			name = name[:i] + markAnonymous + name[i+n:]
 			from = i + len(markAnonymous)
 		} else {
@@ -186,48 +202,65 @@ func trimGenerics(depth int) func(inner string, at int) string {
 // maxNested bounds the nesting of types in front of a Rust method; real code has two.
 const maxNested = 16
 
-// functionToken is the part of a declaration that names the function: the word before Swift's arrow, else the last.
-// Blanks in brackets do not separate words.
+// functionToken is the part of a declaration that names the function: the word before the first arrow of Swift, else
+// the last. Blanks in brackets do not separate words.
 func functionToken(s string) string {
-	var last, word string
-	var stack [64]byte
-	depth, from, tooDeep := 0, 0, 0
-	flush := func(end int) {
-		if end > from {
-			last, word = word, s[from:end]
+	var before, last, word string // the two words before, and the one at hand
+	for s != "" {
+		word, s = cutToken(s)
+		if word == "" {
+			continue
 		}
-		from = end + 1
+		if word == markArrow && last != "" {
+			return last
+		}
+		before, last = last, word
 	}
+	if last == "<T>" && before != "" { // MSVC puts a blank between an operator and its template arguments
+		return before + " <T>"
+	}
+	return last
+}
+
+// cutToken cuts s at its first white space outside of brackets.
+func cutToken(s string) (token, rest string) {
+	var room [32]byte
+	stack := room[:0]
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		shut := closer(c)
-		switch {
-		case shut != 0 && depth == len(stack):
-			tooDeep++
+		switch shut := closer(c); {
 		case shut != 0:
-			stack[depth] = shut
-			depth++
-		case depth > 0 && c == stack[depth-1]:
-			if tooDeep > 0 {
-				tooDeep--
-			} else {
-				depth--
-			}
-		case depth == 0 && isSpaceByte(c):
-			flush(i)
-			if word == markArrow {
-				return last
-			}
+			stack = append(stack, shut)
+		case len(stack) > 0 && c == stack[len(stack)-1]:
+			stack = stack[:len(stack)-1]
+		case len(stack) == 0 && isSpaceByte(c):
+			return s[:i], s[i+1:]
 		}
 	}
-	flush(len(s))
-	switch {
-	case word == markArrow:
-		return last
-	case word == "<T>" && last != "": // MSVC puts a blank between an operator and its template arguments
-		return last + " <T>"
+	if len(stack) > 0 {
+		s = cutOpen(s)
 	}
-	return word
+	return s, ""
+}
+
+// cutOpen drops what follows a bracket that is never closed.
+func cutOpen(s string) string {
+	var room [32]byte
+	stack, end := room[:0], 0
+	for i := 0; i < len(s); i++ {
+		switch shut := closer(s[i]); {
+		case shut != 0:
+			stack = append(stack, shut)
+		case len(stack) > 0 && s[i] == stack[len(stack)-1]:
+			stack = stack[:len(stack)-1]
+			if len(stack) == 0 {
+				end = i + 1
+			}
+		case len(stack) == 0:
+			end = i + 1
+		}
+	}
+	return s[:end]
 }
 
 func closer(open byte) byte {
@@ -244,16 +277,16 @@ func closer(open byte) byte {
 	return 0
 }
 
-// cutLinkage removes Rust's hash, the byte count of a Windows calling convention, and the version of a symbol of glibc.
+// cutLinkage removes Rust's hash, the version of a symbol of glibc, and the byte count of a Windows calling convention.
 func cutLinkage(name string) string {
 	if i := len(name) - 19; i >= 0 && strings.HasPrefix(name[i:], "::h") && isLowerAlnum(name[i+3:]) {
 		name = name[:i]
 	}
-	if at := strings.LastIndexByte(name, '@'); at > 0 && at+1 < len(name) && strings.Trim(name[at+1:], "0123456789") == "" {
-		name = strings.TrimPrefix(name[:at], "@")
+	if at := strings.LastIndex(name, "@GLIBC_"); at >= 0 && at+7 < len(name) && strings.Trim(name[at+7:], "0123456789.") == "" {
+		name = strings.TrimSuffix(name[:at], "@")
 	}
-	if at := strings.Index(name, "@GLIBC"); at > 0 {
-		name = strings.TrimRight(name[:at], "@")
+	if at := strings.LastIndexByte(name, '@'); at >= 0 && at+1 < len(name) && strings.Trim(name[at+1:], "0123456789") == "" {
+		name = strings.TrimPrefix(name[:at], "@")
 	}
 	return name
 }

@@ -42,7 +42,7 @@ func commands() []command {
 		{"setup", "", "print a new one-time link that makes the first owner", false, setup},
 		{"project", "add SLUG [--platform P] | list [--json]", "add or list the projects that report", false, project},
 		{"token", "add --scopes S,S [--name N] | list | revoke ID", "manage API tokens", false, token},
-		{"group", "[--explain] FILE...", "print how event files are grouped, a JSON line each", true, group},
+		{"group", "[--explain] [--rules FILE] FILE...", "print how event files are grouped, a JSON line each", true, group},
 		{"bench", "ingest | rehearsal [flags]", "measure this machine", true, bench},
 		{"migrate", "", "bring the databases up to this version", false, migrate},
 		{"config", "[--json]", "print the effective configuration, secrets redacted", false, printConfig},

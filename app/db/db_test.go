@@ -350,3 +350,28 @@ func TestClampDay(t *testing.T) {
 		}
 	}
 }
+
+// TestHold holds that a lock is one process's at a time, and free once its work has ended, however it ended.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key, other := db.Key{Part: db.Ops, ID: 7}, db.Key{Part: db.Ops, ID: 8}
+	broken := errors.New("broken")
+	ran := 0
+	held, err := d.Hold(t.Context(), key, 1, func(ctx context.Context) error {
+		ran++
+		if held, err := d.Hold(ctx, key, 1, func(context.Context) error { ran++; return nil }); held || err != nil {
+			t.Errorf("held twice: %v %v", held, err)
+		}
+		if held, err := d.Hold(ctx, other, 1, func(context.Context) error { ran++; return nil }); !held || err != nil {
+			t.Errorf("another key is not free: %v %v", held, err)
+		}
+		return broken
+	})
+	if !held || !errors.Is(err, broken) || ran != 2 {
+		t.Errorf("held %v, %v, ran %d", held, err, ran)
+	}
+	if held, err := d.Hold(t.Context(), key, 1, func(context.Context) error { return nil }); !held || err != nil {
+		t.Errorf("not free afterwards: %v %v", held, err)
+	}
+}

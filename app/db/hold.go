@@ -32,7 +32,7 @@ func (d *DB) holder(ctx context.Context, key Key) (*pgx.Conn, error) {
 	use := useOf(ctx)
 	cfg := d.parts[key.Part].primary[use].Config().ConnConfig.Copy()
 	cfg.RuntimeParams["application_name"] = "kibitz " + limitsOf[use].name + " lock"
-	ctx, cancel := context.WithTimeout(ctx, limitsOf[use].acquire)
+	ctx, cancel := context.WithTimeout(ctx, d.limits(use).acquire)
 	defer cancel()
 	return pgx.ConnectConfig(ctx, cfg)
 }

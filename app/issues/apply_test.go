@@ -48,10 +48,11 @@ func (d *director) apply(of model.Rehearsal) model.Refile {
 	return d.state(r)
 }
 
-// everything is all that is counted and bound, in words.
+// everything is all that is counted and bound, in words, without issues that are hidden and empty.
 func (d *director) everything() []string {
 	d.t.Helper()
-	return d.lines(`SELECT concat_ws(' ', 'issue', id, events, users, first_seen, last_seen, first_release, last_release, merged_into) FROM issue WHERE deleted_at IS NULL
+	return d.lines(`SELECT concat_ws(' ', 'issue', id, events, users, first_seen, last_seen, first_release, last_release, merged_into) FROM issue
+			WHERE deleted_at IS NULL AND (merged_into IS NULL OR events > 0)
 		UNION ALL SELECT concat_ws(' ', 'stat', issue_id, bucket, level, n) FROM issue_stat
 		UNION ALL SELECT concat_ws(' ', 'tag', issue_id, key, value, n) FROM issue_tag
 		UNION ALL SELECT concat_ws(' ', 'user', issue_id, user_hash, n) FROM issue_user
@@ -302,4 +303,41 @@ func TestApplyConfig(t *testing.T) {
 	if n := d.lines(`SELECT count(DISTINCT config)::text FROM issue_hash`)[0]; n != "2" {
 		t.Errorf("hashes of %s configurations", n)
 	}
+}
+
+// TestApplyLate holds that an event which the old version filed after the job had looked at later ones gets the group that
+// the new version gives it, and that this is undone with the rest.
+func TestApplyLate(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, dbtest.New(t))
+	d.faults("e", 0, 3)
+	d.pass()
+	since := time.Now()
+	d.faults("a", 0, 5)
+	d.faults("b", 0, 6)
+	before := d.everything()
+	of := d.rehearsed(draft(newRules + `message:"fault of e" -> late`))
+	r, err := d.rehearsals.Apply(d.ctx, of.ID, 5)
+	d.must(err)
+	held, err := d.store.HoldRefiles(d.ctx, d.project.ID, func(ctx context.Context) error {
+		job, _, err := d.store.NextRefile(ctx, d.project.ID)
+		if err != nil {
+			return err
+		}
+		blind := of
+		blind.Since = since // so that the events of e are new to what follows
+		setup, err := setupOf(model.Grouping{Config: of.Config, FingerprintRules: of.FingerprintRules})
+		if err != nil {
+			return err
+		}
+		return d.rehearsals.bind(ctx, &job, blind, setup)
+	})
+	if d.must(err); !held {
+		t.Fatal("somebody else works")
+	}
+	d.run()
+	d.wantListed("b: 11", "e: 3")
+	d.sound()
+	d.undo(r)
+	d.same("undone", d.everything(), before)
 }

@@ -23,11 +23,16 @@ import (
 	"kibitz/ingest/envelope"
 )
 
-func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+func TestMain(m *testing.M) {
+	if config := os.Getenv(moverEnv); config != "" {
+		os.Exit(moveUntilKilled(config))
+	}
+	os.Exit(dbtest.Run(m))
+}
 
 // desk is the use cases over clean databases, with a digester and a place in an imagined spool.
 type desk struct {
-	t         *testing.T
+	t         testing.TB
 	ctx       context.Context
 	store     *store.Store
 	issues    *Issues
@@ -40,7 +45,7 @@ type desk struct {
 	zstd      *zstd.Encoder
 }
 
-func newDesk(t *testing.T, d *db.DB) *desk {
+func newDesk(t testing.TB, d *db.DB) *desk {
 	t.Helper()
 	s, ids := store.New(d), model.NewIDs(1)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -3,6 +3,7 @@ package issues
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -83,6 +84,7 @@ func (r *Refiles) Run(ctx context.Context) {
 	poll, purge := time.NewTicker(refilePoll), time.NewTicker(purgeEvery)
 	defer poll.Stop()
 	defer purge.Stop()
+	r.purgeOld(ctx)
 	for {
 		if err := r.round(ctx); err != nil && ctx.Err() == nil {
 			r.log.Warn("cannot move events; trying again", "err", err)
@@ -93,10 +95,14 @@ func (r *Refiles) Run(ctx context.Context) {
 		case <-r.wake:
 		case <-poll.C:
 		case <-purge.C:
-			if err := r.Purge(ctx, time.Now().Add(-undoDelete)); err != nil && ctx.Err() == nil {
-				r.log.Warn("cannot purge deleted issues; trying again", "err", err)
-			}
+			r.purgeOld(ctx)
 		}
+	}
+}
+
+func (r *Refiles) purgeOld(ctx context.Context) {
+	if err := r.Purge(ctx, time.Now().Add(-undoDelete)); err != nil && ctx.Err() == nil {
+		r.log.Warn("cannot purge deleted issues; trying again", "err", err)
 	}
 }
 
@@ -128,8 +134,13 @@ func (r *Refiles) jobs(ctx context.Context, project int64) error {
 	}
 }
 
-// do is one job from where it stands to its end.
-func (r *Refiles) do(ctx context.Context, job *store.RefileJob) error {
+// do is one job from where it stands to its end. A panic on the way is that job's trouble and no other's.
+func (r *Refiles) do(ctx context.Context, job *store.RefileJob) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in refiling %d: %v", job.ID, p)
+		}
+	}()
 	if err := r.work(ctx, job); err != nil {
 		return err
 	}

@@ -103,15 +103,18 @@ func TestPurge(t *testing.T) {
 		m.faults("b", 0, 20)
 		m.faults("c", 0, 10)
 		a, b := m.issue("a"), m.issue("b")
-		m.merge(b, a)
+		merged := m.merge(b, a)
 		m.run()
 		r, err := m.refiles.Delete(m.ctx, []int64{b.ID}, false, 5)
 		m.must(err)
-		m.must(m.refiles.Purge(m.ctx, r.CreatedAt))
+		if _, err := m.refiles.Undo(m.ctx, merged.ID, 5); errs.Of(err) != errs.Conflict || !strings.Contains(err.Error(), "deletion "+fmt.Sprint(r.ID)) {
+			t.Errorf("undone before the deletion: %v", err)
+		}
+		m.must(m.refiles.Purge(db.With(m.ctx, db.Jobs), r.CreatedAt))
 		if n := m.lines(`SELECT count(*)::text FROM event`); n[0] != "60" {
 			t.Errorf("purged too early: %s events are left", n[0])
 		}
-		m.must(m.refiles.Purge(m.ctx, r.CreatedAt.Add(time.Second)))
+		m.must(m.refiles.Purge(db.With(m.ctx, db.Jobs), r.CreatedAt.Add(time.Second)))
 		m.sound()
 		for _, table := range []string{"issue", "issue_stat", "issue_tag", "issue_user", "issue_activity", "issue_hash", "event"} {
 			column := map[bool]string{true: "id", false: "issue_id"}[table == "issue"]
@@ -287,7 +290,7 @@ func TestKilledJob(t *testing.T) {
 func (m *mover) killEachStep(r model.Refile) (steps int) {
 	m.t.Helper()
 	for done := int64(0); ; {
-		ctx, cancel := context.WithCancel(m.ctx)
+		ctx, cancel := context.WithCancel(db.With(m.ctx, db.Jobs))
 		err := NewRefiles(m.store, m.ids, slog.New(afterBatch{slog.DiscardHandler, cancel})).round(ctx)
 		cancel()
 		if err == nil {
@@ -370,34 +373,49 @@ func TestOldEvents(t *testing.T) {
 	m.wantListed("a: 8", "b: 8")
 }
 
-// TestManyTags holds that values beyond an issue's room for them are kept in sum, there and back.
+// tagged stores events whose tag is another one each time, 19 a batch: one batch takes no more than 20 values.
+func (m *mover) tagged(group string, from, to int) {
+	m.t.Helper()
+	for chunk := range slices.Chunk(count(from, to), 19) {
+		var records []ingest.Record
+		for _, n := range chunk {
+			r := m.fault(group, n)
+			r.Payload = m.zstd.EncodeAll(fmt.Appendf(nil, `{"message":"fault of %s","fingerprint":[%q],"tags":{"request":"r%d"}}`, group, group, n), nil)
+			records = append(records, r)
+		}
+		m.must(m.write(records...))
+	}
+}
+
+// TestManyTags holds that values within an issue's room for them come and go exactly, and that those beyond it are kept
+// in sum, there and back.
 func TestManyTags(t *testing.T) {
 	t.Parallel()
 	m := newMover(t, dbtest.New(t))
-	for g, group := range []string{"a", "b"} {
-		for n := range 9 {
-			var records []ingest.Record
-			for i := range 19 {
-				r := m.fault(group, n)
-				body := fmt.Sprintf(`{"message":"fault of %s","fingerprint":[%q],"tags":{"request":"r%d"}}`, group, group, g*60+n*19+i)
-				r.Payload = m.zstd.EncodeAll([]byte(body), nil)
-				records = append(records, r)
-			}
-			m.must(m.write(records...))
-		}
-	}
-	a, b := m.issue("a"), m.issue("b")
-	sums := `SELECT concat_ws(' ', issue_id, sum(n), count(*) FILTER (WHERE value <> '') <= 100, bool_and(n > 0)) FROM issue_tag
-		WHERE key = 'request' GROUP BY issue_id ORDER BY issue_id`
-	before := m.lines(sums)
-	r := m.merge(b, a)
+	m.tagged("a", 0, 171)
+	m.tagged("b", 60, 231)
+	m.tagged("c", 0, 57)
+	m.tagged("d", 38, 95)
+	a, b, c, d := m.issue("a"), m.issue("b"), m.issue("c"), m.issue("d")
+	exact := append(m.counters(c.ID), m.counters(d.ID)...)
+	within := m.merge(d, c)
 	m.run()
-	m.same("merged", m.lines(sums), []string{fmt.Sprintf("%d 342 t t", b.ID)})
-	m.undo(r)
-	m.same("undone", m.lines(sums), before)
-	if !strings.HasSuffix(before[0], " 171 t t") {
-		t.Errorf("before: %q", before)
+	values := m.lines(`SELECT concat_ws(' ', count(*), sum(n), max(n)) FROM issue_tag WHERE key = 'request' AND value <> '' AND issue_id = $1`, d.ID)
+	if values[0] != "95 114 2" {
+		t.Errorf("values, their sum and the largest are %s", values[0])
 	}
+	m.undo(within)
+	m.same("within", append(m.counters(c.ID), m.counters(d.ID)...), exact)
+
+	sums := `SELECT concat_ws(' ', issue_id, sum(n), count(*) FILTER (WHERE value <> '') <= 100, bool_and(n > 0)) FROM issue_tag
+		WHERE key = 'request' AND issue_id IN ($1, $2) GROUP BY issue_id`
+	before := m.lines(sums, a.ID, b.ID)
+	beyond := m.merge(b, a)
+	m.run()
+	m.same("merged", m.lines(sums, a.ID, b.ID), []string{fmt.Sprintf("%d 342 t t", b.ID)})
+	m.undo(beyond)
+	m.same("beyond", m.lines(sums, a.ID, b.ID), before)
+	m.same("before", before, []string{fmt.Sprintf("%d 171 t t", a.ID), fmt.Sprintf("%d 171 t t", b.ID)})
 }
 
 // TestRun holds that the loop does what is made while it runs, also by others, and ends.
@@ -407,7 +425,7 @@ func TestRun(t *testing.T) {
 	m.faults("a", 0, 5)
 	m.faults("b", 0, 5)
 	a, b := m.issue("a"), m.issue("b")
-	ctx, cancel := context.WithCancel(m.ctx)
+	ctx, cancel := context.WithCancel(db.With(m.ctx, db.Jobs))
 	var loop sync.WaitGroup
 	other := NewRefiles(m.store, m.ids, slog.New(slog.DiscardHandler))
 	loop.Go(func() { m.refiles.Run(ctx) })

@@ -27,7 +27,7 @@ type mover struct {
 	next    int
 }
 
-func newMover(t *testing.T, d *db.DB) *mover {
+func newMover(t testing.TB, d *db.DB) *mover {
 	k := newDesk(t, d)
 	return &mover{desk: k, db: d, refiles: NewRefiles(k.store, k.ids, slog.New(slog.NewTextHandler(io.Discard, nil)))}
 }
@@ -35,7 +35,7 @@ func newMover(t *testing.T, d *db.DB) *mover {
 // run does all jobs that wait.
 func (m *mover) run() {
 	m.t.Helper()
-	m.must(m.refiles.round(m.ctx))
+	m.must(m.refiles.round(db.With(m.ctx, db.Jobs)))
 }
 
 // fault is a spooled event: its group by fingerprint, and what it is counted under by n.
@@ -56,7 +56,7 @@ func (m *mover) fault(group string, n int) ingest.Record {
 // faults stores events of a group, in batches.
 func (m *mover) faults(group string, from, to int) {
 	m.t.Helper()
-	for chunk := range slices.Chunk(count(from, to), 40) {
+	for chunk := range slices.Chunk(count(from, to), 200) {
 		var records []ingest.Record
 		for _, n := range chunk {
 			records = append(records, m.fault(group, n))
@@ -202,6 +202,10 @@ func TestMerge(t *testing.T) {
 		before := [][]string{m.counters(a.ID), m.counters(b.ID), m.counters(c.ID)}
 		r := m.merge(b, a, c)
 		m.wantListed("b: 35") // at once, though no event has moved
+		counts, err := m.issues.Counts(m.ctx, []int64{m.project.ID})
+		if m.must(err); counts["all"] != 1 {
+			t.Errorf("counts are %v", counts)
+		}
 		m.faults("a", 3, 5)
 		m.run()
 		m.wantListed("b: 137")

@@ -150,6 +150,7 @@ type regrouper struct {
 	body   []byte
 	slim   envelope.Slim
 	room   groupingRoom
+	memory grouping.Room
 }
 
 func newRegrouper(setup grouping.Setup) (*regrouper, error) {
@@ -188,5 +189,5 @@ func (r *regrouper) event(stored []byte) (result grouping.Result, err error) {
 	if err != nil {
 		return result, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	return r.setup.Group(r.room.event(ev)), nil
+	return r.setup.GroupIn(&r.memory, r.room.event(ev)), nil
 }

@@ -193,7 +193,7 @@ func (t *tally) queueIssues(b *pgx.Batch, out *Digested) {
 			FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[])
 				AS w (id, n, first_seen, last_seen, release)
 			JOIN issue i ON i.id = w.id
-			ORDER BY w.id FOR UPDATE OF i
+			ORDER BY w.id FOR NO KEY UPDATE OF i
 		)
 		UPDATE issue i SET
 			events = i.events + w.n,
