@@ -66,7 +66,8 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	st, ids, out := store.New(d), model.NewIDs(1), &lockedBuffer{}
 	log := slog.New(slog.NewJSONHandler(out, nil))
 	w := &site{db: d, log: out, ready: func() error { return nil }}
-	groupings, refiles := issues.NewGroupings(st, log), issues.NewRefiles(st, ids, log)
+	groupings := issues.NewGroupings(st, log)
+	refiles := issues.NewRefiles(st, groupings, ids, log)
 	s, err := New(Options{Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
 		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
