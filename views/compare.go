@@ -11,13 +11,14 @@ import (
 
 // CompareProps is two events side by side, or the form that asks for them.
 type CompareProps struct {
-	A, B     string // as they were asked for
-	Project  string // slug of the project that a bare event id is looked for in
-	Error    string
-	Left     *ComparedEvent // nil while nothing is chosen
-	Right    *ComparedEvent
-	Result   grouping.Comparison
-	SameHere bool // both are in one issue now
+	A, B      string // as they were asked for
+	Project   string // slug of the project that a bare event id is looked for in
+	Error     string
+	Rehearsal int64          // whose rules group the events; 0 for those of today
+	Left      *ComparedEvent // nil while nothing is chosen
+	Right     *ComparedEvent
+	Result    grouping.Comparison
+	SameHere  bool // both are in one issue now
 }
 
 // ComparedEvent is one of them.

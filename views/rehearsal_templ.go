@@ -1098,7 +1098,7 @@ func examples(p RehearsalProps, change model.RehearsedChange, part model.Rehears
 				return templ_7745c5c3_Err
 			}
 		}
-		if len(part.Examples) > 0 && len(change.Parts) > 1 {
+		if len(part.Examples) > 0 && comparePartsURL(p, change, part) != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 92, "<a href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -64,15 +64,16 @@ func eventURL(slug, event string) templ.SafeURL {
 	return projectURL(slug, "events/"+url.PathEscape(event))
 }
 
-// comparePartsURL lays an example of a part beside one of the largest other part.
+// comparePartsURL lays an example of a part beside one of the largest other part, by the rules of the rehearsal: what
+// splits has another hash, what merges another issue. It is "" when no other part has an example.
 func comparePartsURL(p RehearsalProps, change model.RehearsedChange, part model.RehearsedPart) templ.SafeURL {
 	for _, other := range change.Parts {
-		if other.Hash != part.Hash && len(other.Examples) > 0 {
+		if (other.Hash != part.Hash || other.IssueID != part.IssueID) && len(other.Examples) > 0 {
 			q := url.Values{"a": {part.Examples[0]}, "b": {other.Examples[0]}, "project": {p.Project.Slug}, "rehearsal": {strconv.FormatInt(p.Rehearsal.ID, 10)}}
 			return templ.SafeURL("/compare?" + q.Encode())
 		}
 	}
-	return compareURL(part.Examples[0], "")
+	return ""
 }
 
 func rehearsalEditURL(p RehearsalProps) templ.SafeURL {

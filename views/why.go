@@ -212,3 +212,11 @@ func branchWord(b branch) string {
 func variantName(name string) string {
 	return strings.NewReplacer("_", " ", "-", " ").Replace(name)
 }
+
+// explainedBy is the configuration that the tree shows: the project's, which may be newer than the issue's.
+func explainedBy(p IssueProps) string {
+	if p.Grouping.Config != "" {
+		return string(p.Grouping.Config)
+	}
+	return p.Issue.Config
+}

@@ -336,6 +336,11 @@ func TestRehearsalPages(t *testing.T) {
 	done := k.get(page)
 	k.wants(done, "Of 3 events in 2 issues, 1 would move: 1 issue takes others in.", "Apply to the past and from now on", "SHOP-1", "SHOP-2", "Edit these rules")
 	k.lacks(done, `http-equiv="refresh"`)
+	why := regexp.MustCompile(`href="(/compare[^"]+)"`).FindStringSubmatch(done.text)
+	if why == nil {
+		t.Fatal("the parts are not compared")
+	}
+	k.wants(k.get(strings.ReplaceAll(why[1], "&amp;", "&")).wantStatus(t, 200), "Together: their fingerprint is the same: “keys”.", "by the rules of a rehearsal")
 	k.wants(k.get("/projects/shop/grouping?rehearsal="+page[strings.LastIndex(page, "/")+1:]), "error.type:KeyError -&gt; keys</textarea>", "3 events looked at")
 	k.get("/projects/kibitz/rehearsals/1").wantStatus(t, 404)
 	k.get("/projects/shop/rehearsals/x").wantStatus(t, 404)

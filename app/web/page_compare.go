@@ -40,15 +40,19 @@ func (s *Server) getCompare(c *fiber.Ctx) error {
 // maxReference bounds how an event is named: a slug of 63, a number and an event id.
 const maxReference = 200
 
-func clip(text string, n int) string { return text[:min(n, len(text))] }
+func clip(text string, n int) string { return strings.ToValidUTF8(text[:min(n, len(text))], "") }
 
 // compare finds both events and compares them.
 func (s *Server) compare(c *fiber.Ctx, projects []model.Project, props *views.CompareProps) error {
-	left, err := s.comparedEvent(c, projects, "A", props.A, orText(props.Project, projectOf(props.B)))
+	tried, err := s.triedRules(c, props)
 	if err != nil {
 		return err
 	}
-	right, err := s.comparedEvent(c, projects, "B", props.B, orText(props.Project, projectOf(props.A)))
+	left, err := s.comparedEvent(c, projects, "A", props.A, orText(props.Project, projectOf(props.B)), tried)
+	if err != nil {
+		return err
+	}
+	right, err := s.comparedEvent(c, projects, "B", props.B, orText(props.Project, projectOf(props.A)), tried)
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func orText(text, other string) string {
 
 // comparedEvent is the event that a reference means: SHOP-12, SHOP-12/first, SHOP-12/EVENT, or the id of an event of
 // the project with the slug.
-func (s *Server) comparedEvent(c *fiber.Ctx, projects []model.Project, name, reference, slug string) (e views.ComparedEvent, err error) {
+func (s *Server) comparedEvent(c *fiber.Ctx, projects []model.Project, name, reference, slug string, tried triedRules) (e views.ComparedEvent, err error) {
 	e.Name = name
 	var project model.Project
 	var ev *envelope.Event
@@ -92,9 +96,9 @@ func (s *Server) comparedEvent(c *fiber.Ctx, projects []model.Project, name, ref
 	if err != nil {
 		return e, errs.New(errs.Of(err), "Event %s: %s", name, answerOf(err).message)
 	}
-	setup, err := s.compareSetup(c, project)
-	if err != nil {
-		return e, err
+	setup := s.groupings.Setup(project.ID).Primary
+	if tried.project == project.ID {
+		setup = tried.setup
 	}
 	e.ShortID = issues.ShortID(project.Slug, e.Issue.Number)
 	e.Grouping = setup.Group(issues.GroupingEvent(ev))
@@ -148,22 +152,31 @@ func projectBySlug(projects []model.Project, slug string) (model.Project, error)
 	return model.Project{}, errNoProject
 }
 
-// compareSetup is how a project groups today, or how the rehearsal that the address names would have it.
-func (s *Server) compareSetup(c *fiber.Ctx, project model.Project) (grouping.Setup, error) {
-	setup := s.groupings.Setup(project.ID).Primary
+// triedRules is how a rehearsal would have the events of its project grouped; of project 0 when there is none.
+type triedRules struct {
+	project int64
+	setup   grouping.Setup
+}
+
+// triedRules are those of the rehearsal that the address names. One that is gone leaves the rules of today.
+func (s *Server) triedRules(c *fiber.Ctx, props *views.CompareProps) (t triedRules, err error) {
 	id, err := strconv.ParseInt(c.Query("rehearsal"), 10, 64)
 	if err != nil {
-		return setup, nil
+		return t, nil
 	}
 	r, err := s.rehearsals.Get(c.UserContext(), id)
-	if err != nil || r.ProjectID != project.ID {
-		return setup, nil // it is gone: today's rules are the next best
+	if errs.Of(err) == errs.NotFound {
+		return t, nil
+	}
+	if err != nil {
+		return t, err
 	}
 	rules, list := grouping.CheckRules(r.StackRules, r.FingerprintRules)
 	if rules == nil {
-		return setup, list
+		return t, errs.New(errs.Unprocessable, "The rules of that rehearsal cannot be used any more: %s", clip(list.Error(), maxReference))
 	}
-	return grouping.Setup{Config: grouping.Config(r.Config), Rules: rules}, nil
+	props.Rehearsal = r.ID
+	return triedRules{r.ProjectID, grouping.Setup{Config: grouping.Config(r.Config), Rules: rules}}, nil
 }
 
 // getProjectEvent leads to an event by its id alone, whatever issue it is in by now: GET /projects/:slug/events/:event.

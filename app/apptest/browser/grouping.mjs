@@ -1,6 +1,6 @@
 // A person who works at the grouping in a real browser: a rule with a mistake first, its rehearsal, its application and
 // its undo, a merge and an unmerge, a deletion; with and without JavaScript. lib.mjs says how the test is called.
-import { BASE, check, firstAccount, look, newProject, open, run, send, shot, signIn, text } from "./lib.mjs";
+import { BASE, audit, check, firstAccount, look, newProject, open, run, send, shot, signIn, text } from "./lib.mjs";
 
 const fault = (type, fn) => ({ platform: "python", transaction: "/checkout", exception: { values: [{ type, value: "cart 17 has no tax region", stacktrace: { frames: [
   { module: "django.core.handlers.base", function: "_get_response", filename: "django/core/handlers/base.py", lineno: 197, in_app: false },
@@ -40,6 +40,12 @@ async function rule(page, slug, S, script) {
   check((await page.locator("#findings").innerText()).includes("line 1, column 1"), "the finding does not name line and column");
   check(await field.inputValue() === "eror.type:KeyError -> keys", "the check changed the text");
   await shot(page, `finding-${slug}`);
+  if (script) {
+    await audit(page, "the editor with a finding");
+    await page.click("[data-goto]");
+    const at = await page.evaluate(() => [document.activeElement.id, document.activeElement.selectionStart, document.activeElement.selectionEnd].join());
+    check(at === "fingerprint_rules,0,26", `the finding leads to ${at}`);
+  }
   await field.fill("error.type:KeyError -> keys");
   if (!script) await page.click("button[value=check]");
   await says(page, "The rules can be used", "a rule without mistakes");
@@ -55,6 +61,7 @@ async function rule(page, slug, S, script) {
   await page.click("button:has-text('Apply to the past')");
   await says(page, /\d events filed anew\. See/, "the application");
   await shot(page, `applied-${slug}`);
+  if (script) await audit(page, "an applied rehearsal");
   await shows(page, slug, `${S}-1 5, ${S}-3 1`, "after the application");
   await shot(page, `after-${slug}`);
   await page.goto(address);
@@ -109,10 +116,11 @@ async function merge(page, slug, S) {
 }
 
 // discard deletes an issue and what comes later, and takes it back.
-async function discard(page, slug, S, dsn) {
+async function discard(page, slug, S, dsn, script) {
   await page.goto(`${BASE}/issues/${S}-3`);
   await page.click("summary[aria-label='More actions']");
   await shot(page, `menu-${slug}`);
+  if (script) await audit(page, "the menu that deletes");
   await page.click("button[value=discard]");
   await says(page, "1 issue deleted, and discarded", "a deletion");
   await shows(page, slug, `${S}-1 3, ${S}-2 2`, "after a deletion");
@@ -143,7 +151,7 @@ async function all(page, dsn, slug, S, script) {
   await shows(page, slug, `${S}-1 3, ${S}-2 2, ${S}-3 1`, "after the events were sent");
   await rule(page, slug, S, script);
   await merge(page, slug, S);
-  await discard(page, slug, S, dsn);
+  await discard(page, slug, S, dsn, script);
   await compare(page, S);
 }
 

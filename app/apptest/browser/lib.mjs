@@ -66,14 +66,19 @@ export async function look(page, pages, scheme, width) {
     const res = await page.goto(BASE + path);
     check(path === "/nowhere" ? res.status() === 404 : res.ok(), `${path} answers ${res.status()}`);
     if (path === "/nowhere") wrong.splice(0, wrong.length, ...wrong.filter(w => !w.includes("404")));
-    await page.evaluate(axe); // by the debugger, which the page's policy does not govern
-    const found = await page.evaluate(() => axe.run());
-    for (const v of found.violations.filter(v => ["serious", "critical"].includes(v.impact)))
-      wrong.push(`${path} ${scheme} ${width}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")}`);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    check(over <= 0, `${path} at ${width} is ${over} px too wide`);
+    await audit(page, `${path} ${scheme} ${width}`);
     await shot(page, `${path}-${scheme}-${width}`);
   }
+}
+
+// audit looks at a page as it stands.
+export async function audit(page, name) {
+  await page.evaluate(axe); // by the debugger, which the page's policy does not govern
+  const found = await page.evaluate(() => axe.run());
+  for (const v of found.violations.filter(v => ["serious", "critical"].includes(v.impact)))
+    wrong.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")}`);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  check(over <= 0, `${name} is ${over} px too wide`);
 }
 
 export async function shot(page, name) {
