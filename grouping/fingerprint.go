@@ -128,7 +128,7 @@ func (g *grouper) builtIn() []string {
 }
 
 func (g *grouper) isHydration() bool {
-	if isHydrationText(g.ev.Message) || isHydrationText(g.ev.Formatted) {
+	if isHydrationText(firstText(g.ev.Formatted, g.ev.Message)) {
 		return true
 	}
 	for i := range g.ev.Exceptions {
@@ -139,22 +139,21 @@ func (g *grouper) isHydration() bool {
 	return false
 }
 
-// isHydrationText tells what React says when it cannot take over a rendered page, in full or by the number that
-// its minified build gives: https://react.dev/errors explains them.
+// hydrationTexts are what React says when it cannot take over a rendered page, with the numbers that its minified build
+// gives instead: https://react.dev/errors lists them.
+var hydrationTexts = [...]struct{ number, text string }{
+	{"418", "Hydration failed because the initial UI does not match what was rendered on the server."},
+	{"419", "The server could not finish this Suspense boundary, likely due to an error during server rendering. Switched to client rendering."},
+	{"422", "There was an error while hydrating this Suspense boundary. Switched to client rendering."},
+	{"423", "There was an error while hydrating. Because the error happened outside of a Suspense boundary, the entire root will switch to client rendering."},
+	{"425", "Text content does not match server-rendered HTML."},
+}
+
 func isHydrationText(text string) bool {
-	switch text {
-	case "Hydration failed because the initial UI does not match what was rendered on the server.",
-		"Text content does not match server-rendered HTML.",
-		"There was an error while hydrating.",
-		"There was an error while hydrating this Suspense boundary. Switched to client rendering.",
-		"There was an error while hydrating. Because the error happened outside of a Suspense boundary, the entire root will switch to client rendering.":
-		return true
-	}
 	const decoder = "https://reactjs.org/docs/error-decoder.html?invariant="
-	if i := strings.Index(text, decoder); i >= 0 {
-		number, _, _ := strings.Cut(text[i+len(decoder):], " ")
-		switch number {
-		case "418", "419", "422", "423", "425":
+	_, number, minified := strings.Cut(text, decoder)
+	for _, known := range hydrationTexts {
+		if strings.EqualFold(text, known.text) || minified && strings.HasPrefix(number, known.number) {
 			return true
 		}
 	}

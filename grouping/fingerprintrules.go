@@ -190,7 +190,7 @@ func allExceptions(list []eventMatcher, e *Exception) bool {
 
 // anyMessage looks at messages and at what exceptions say: people cannot tell which of the two they see.
 func (r *fingerprintRule) anyMessage(ev *Event) bool {
-	if ev.Formatted != "" && allText(r.messages, ev.Formatted) || ev.Message != "" && allText(r.messages, ev.Message) {
+	if text := firstText(ev.Formatted, ev.Message); text != "" && allText(r.messages, text) {
 		return true
 	}
 	for i := range ev.Exceptions {
@@ -263,7 +263,7 @@ func (m *eventMatcher) matchEvent(ev *Event) bool {
 	case eventLogger:
 		return m.matchText(ev.Logger)
 	case eventLevel:
-		return m.matchText(ev.Level)
+		return m.matchText(levelOf(ev.Level))
 	case eventRelease:
 		return m.matchText(ev.Release)
 	case eventTransaction:

@@ -48,6 +48,9 @@ func (p *ruleLine) flag(r *rule) {
 		e = &r.app
 	case "group":
 		e = &r.group
+	case "prefix", "sentinel":
+		p.warn(nameAt, flagNames, "%s belonged to a configuration that is gone, and does nothing", name)
+		return
 	default:
 		p.stop(nameAt, flagNames, "%s", unknown("flag", name, flagNames))
 		return

@@ -13,6 +13,7 @@ func TestRuleErrors(t *testing.T) {
 		{"# ok\n\n  !modul:é  colour:x -app", "", "line 3, column 4: there is no matcher \"modul\", perhaps \"module\" is meant"},
 		{"function:é colour:x -app", "", "line 1, column 12: there is no matcher \"colour\"; allowed: family"},
 		{"function:x -ap", "", `line 1, column 13: there is no flag "ap", perhaps "app" is meant; allowed: app, group`},
+		{"function:x +prefix", "", "line 1, column 13: prefix belonged to a configuration that is gone, and does nothing"},
 		{"function:x ^app", "", `line 1, column 12: "^app" is not an action; allowed: +app, -app`},
 		{"function:x ^v-app", "", `line 1, column 12: "^v-app" is not an action`},
 		{"function:x max-frame=1", "", `line 1, column 12: there is no setting "max-frame", perhaps "max-frames" is meant; allowed: category, max-frames`},

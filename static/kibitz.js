@@ -16,6 +16,55 @@
       addEventListener("pagehide", () => stream.close());
     });
 
+    // What goes on is looked at again: the part of the page that says so takes the place of the old one.
+    const watch = async () => {
+      const old = $("[data-live]");
+      if (!old) return;
+      try {
+        const res = await fetch(location.href, { headers: { Accept: "text/html" } });
+        const fresh = res.ok && new DOMParser().parseFromString(await res.text(), "text/html").getElementById(old.id);
+        if (fresh && !old.contains(document.activeElement?.closest("form"))) old.replaceWith(fresh);
+      } catch { /* the server is away for a moment: the next look will tell */ }
+      setTimeout(watch, 1000);
+    };
+    setTimeout(watch, 1000);
+
+    // Rules are checked while they are written. Only the answer to the last question counts.
+    $$("form[data-check]").forEach(form => {
+      let timer, asked = 0;
+      const check = async () => {
+        const mine = ++asked;
+        try {
+          const res = await fetch(form.dataset.check + "?part=1", { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "text/html" } });
+          if (!res.ok || mine !== asked) return;
+          const doc = new DOMParser().parseFromString(await res.text(), "text/html");
+          $("#findings").replaceChildren(...doc.body.childNodes);
+        } catch { /* Check and Save will say */ }
+      };
+      form.addEventListener("input", e => {
+        if (!e.target.matches("textarea")) return;
+        number(e.target);
+        clearTimeout(timer);
+        timer = setTimeout(check, 350);
+      });
+      // A finding leads to its place in the text.
+      form.addEventListener("click", e => {
+        const link = e.target.closest("[data-goto]");
+        if (!link) return;
+        e.preventDefault();
+        const field = $("#" + link.dataset.goto), line = Math.max(1, +link.dataset.line);
+        const start = field.value.split("\n").slice(0, line - 1).reduce((n, l) => n + l.length + 1, 0);
+        const at = start + Math.max(0, link.dataset.column - 1);
+        field.focus();
+        field.setSelectionRange(at, Math.max(at, start + field.value.split("\n")[line - 1].length));
+      });
+    });
+    // The numbers beside an editor grow with its text.
+    const number = field => {
+      const gutter = field.parentElement.querySelector(".gutter"), have = gutter.textContent.split("\n").length;
+      for (let n = have; n <= field.value.split("\n").length + 40; n++) gutter.append(n + "\n");
+    };
+
     $$("[data-copy]").forEach(b => b.addEventListener("click", async () => {
       const src = b.dataset.copy ? $("#" + b.dataset.copy) : b.closest(".copybox");
       await navigator.clipboard.writeText($$(".l", src).map(l => l.textContent).join("\n") || src.textContent.trim());

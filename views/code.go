@@ -156,6 +156,9 @@ func wordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
+// diffMarks are the attributes of lines that changed; the sign stands where numbers do.
+var diffMarks = map[byte]string{'+': ` data-add data-n="+"`, '-': ` data-del data-n="−"`}
+
 // code is lines as they stand inside pre.src. It is written by hand because white space counts there, and templ puts
 // some between elements.
 func code(lines []sourceLine, platform string) templ.Component {
@@ -170,6 +173,7 @@ func code(lines []sourceLine, platform string) templ.Component {
 		if line.hit {
 			b.WriteString(" data-hit")
 		}
+		b.WriteString(diffMarks[line.op])
 		b.WriteString(">")
 		for _, t := range tokens(line.text, l) {
 			if t.class == "" {

@@ -48,7 +48,7 @@ func TestLongLine(t *testing.T) {
 
 func TestCode(t *testing.T) {
 	t.Parallel()
-	got := rendered(t, code([]sourceLine{{7, `a = "<b>"`, false}, {8, "", true}}, "python"))
+	got := rendered(t, code([]sourceLine{{number: 7, text: `a = "<b>"`}, {number: 8, hit: true}}, "python"))
 	want := `<code><span class="l" data-n="7">a = <span class="s">&#34;&lt;b&gt;&#34;</span></span><span class="l" data-n="8" data-hit></span></code>`
 	if got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)

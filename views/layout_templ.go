@@ -1081,7 +1081,7 @@ func toast(c Chrome) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, "<button class=\"btn\" data-size=\"sm\">Undo</button></form>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, "<button class=\"btn\" data-size=\"sm\" data-key=\"z\">Undo</button></form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1201,7 +1201,7 @@ func keys() templ.Component {
 			templ_7745c5c3_Var55 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "<dialog class=\"palette\" id=\"keys\" popover aria-label=\"Keys\"><dl class=\"kv\"><dt><kbd>g</kbd> <kbd>i</kbd></dt><dd>go to Issues</dd><dt><kbd>g</kbd> <kbd>n</kbd></dt><dd>go to Projects</dd><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next and previous row</dd><dt><kbd>x</kbd></dt><dd>select the row</dd><dt><kbd>Enter</kbd></dt><dd>open the row</dd><dt><kbd>e</kbd></dt><dd>resolve</dd><dt><kbd>a</kbd></dt><dd>archive</dd><dt><kbd>[</kbd> <kbd>]</kbd></dt><dd>older and newer event</dd></dl><footer class=\"keys\"><span><kbd>Esc</kbd> close</span></footer></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "<dialog class=\"palette\" id=\"keys\" popover aria-label=\"Keys\"><dl class=\"kv\"><dt><kbd>g</kbd> <kbd>i</kbd></dt><dd>go to Issues</dd><dt><kbd>g</kbd> <kbd>n</kbd></dt><dd>go to Projects</dd><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next and previous row</dd><dt><kbd>x</kbd></dt><dd>select the row</dd><dt><kbd>Enter</kbd></dt><dd>open the row</dd><dt><kbd>e</kbd></dt><dd>resolve</dd><dt><kbd>a</kbd></dt><dd>archive</dd><dt><kbd>z</kbd></dt><dd>undo what was just done</dd><dt><kbd>[</kbd> <kbd>]</kbd></dt><dd>older and newer event</dd></dl><footer class=\"keys\"><span><kbd>Esc</kbd> close</span></footer></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -63,6 +63,8 @@ type IssueProps struct {
 	From, To                  time.Time
 	Tags                      []model.TagShare
 	Activity                  []Activity
+	Refiles                   []RefileRow // those that go on
+	MergedFrom                string      // short id of the merged issue that the browser asked for; "" for none
 	RawURL                    string
 }
 
@@ -70,6 +72,7 @@ type IssueProps struct {
 type Activity struct {
 	At                         time.Time
 	Who, Action, Before, After string
+	Issues                     []string // short ids of those at the other end of a merge or split
 }
 
 // WelcomeNewProps is the form of a new project.

@@ -53,11 +53,14 @@ func TestHostile(t *testing.T) {
 		tokens, projects := sampleTokens(), sampleProjectList()
 		chrome.Toast = &Toast{Text: text, UndoAction: text, UndoFields: []envelope.Pair{{Key: text, Value: text}}}
 		sign, setup, failure, fresh := SignInProps{}, SetupProps{}, ErrorProps{Status: 500}, WelcomeNewProps{}
-		for _, p := range []any{&chrome, &issues, &issue, &welcome, &tokens, &projects, &sign, &setup, &failure, &fresh} {
+		rules, rehearsal, hashes, compare := sampleGroupingPage(), sampleRehearsalPage(), sampleHashes(), sampleCompare()
+		rules.Conflict, issue.Refiles, rehearsal.Refile = &GroupingConflict{Theirs: rules.Current}, sampleRefiles(), &sampleRefiles()[0]
+		for _, p := range []any{&chrome, &issues, &issue, &welcome, &tokens, &projects, &sign, &setup, &failure, &fresh, &rules, &rehearsal, &hashes, &compare} {
 			poison(reflect.ValueOf(p).Elem(), text)
 		}
 		for name, page := range map[string]templ.Component{"issues": IssuesPage(chrome, issues), "issue": IssuePage(chrome, issue), "welcome": WelcomePage(chrome, welcome),
 			"new": WelcomeNewPage(chrome, fresh), "projects": ProjectsPage(chrome, projects), "tokens": TokensPage(chrome, tokens),
+			"rules": GroupingPage(chrome, rules), "rehearsal": RehearsalPage(chrome, rehearsal), "hashes": HashesPage(chrome, hashes), "compare": ComparePage(chrome, compare),
 			"sign-in": SignInPage(sign), "setup": SetupPage(setup), "error": ErrorPage(failure)} {
 			html := rendered(t, page)
 			for _, bad := range []string{"<script>alert", "<img src=x", `href="javascript:`, `action="javascript:`, `src="javascript:`} {
@@ -78,14 +81,21 @@ func TestEmpty(t *testing.T) {
 	c := sampleChrome("/issues")
 	c.Project = nil
 	for want, page := range map[string]templ.Component{
-		"No errors yet":      IssuesPage(c, IssuesProps{Status: "unresolved", Counts: map[string]int64{}}),
-		"Nothing here":       IssuesPage(c, IssuesProps{Status: "resolved", Counts: map[string]int64{"all": 3}}),
-		"No event is kept":   IssuePage(c, IssueProps{Issue: model.Issue{Title: "x"}}),
-		"No project yet":     ProjectsPage(c, ProjectsProps{}),
-		"You have none":      TokensPage(c, TokensProps{}),
-		"switched off":       WelcomePage(c, WelcomeProps{}),
-		"neither":            IssuePage(c, IssueProps{Event: &envelope.Event{}}),
-		"Nobody has an acco": SignInPage(SignInProps{SetupHint: true}),
+		"No errors yet":                 IssuesPage(c, IssuesProps{Status: "unresolved", Counts: map[string]int64{}}),
+		"Nothing here":                  IssuesPage(c, IssuesProps{Status: "resolved", Counts: map[string]int64{"all": 3}}),
+		"No event is kept":              IssuePage(c, IssueProps{Issue: model.Issue{Title: "x"}}),
+		"No project yet":                ProjectsPage(c, ProjectsProps{}),
+		"You have none":                 TokensPage(c, TokensProps{}),
+		"switched off":                  WelcomePage(c, WelcomeProps{}),
+		"neither":                       IssuePage(c, IssueProps{Event: &envelope.Event{}}),
+		"without rules of this project": GroupingPage(c, GroupingProps{}),
+		"Nobody has changed anything":   GroupingPage(c, GroupingProps{}),
+		"Nothing is discarded":          GroupingPage(c, GroupingProps{}),
+		"None yet. Select issues":       GroupingPage(c, GroupingProps{}),
+		"No hash leads here":            HashesPage(c, HashesProps{}),
+		"Choose two events":             ComparePage(c, CompareProps{}),
+		"without a result":              RehearsalPage(c, RehearsalProps{Rehearsal: model.Rehearsal{State: model.JobDone}}),
+		"Nobody has an acco":            SignInPage(SignInProps{SetupHint: true}),
 	} {
 		if html := rendered(t, page); !strings.Contains(html, want) {
 			t.Errorf("a page lacks %q", want)

@@ -94,6 +94,7 @@ type sourceLine struct {
 	number int
 	text   string
 	hit    bool
+	op     byte // of a comparison: '+' added, '-' taken away; 0 elsewhere
 }
 
 func source(f *envelope.Frame) []sourceLine {
@@ -102,11 +103,11 @@ func source(f *envelope.Frame) []sourceLine {
 	}
 	var out []sourceLine
 	for i, text := range f.PreContext {
-		out = append(out, sourceLine{f.Line - len(f.PreContext) + i, text, false})
+		out = append(out, sourceLine{number: f.Line - len(f.PreContext) + i, text: text})
 	}
-	out = append(out, sourceLine{f.Line, f.ContextLine, true})
+	out = append(out, sourceLine{number: f.Line, text: f.ContextLine, hit: true})
 	for i, text := range f.PostContext {
-		out = append(out, sourceLine{f.Line + 1 + i, text, false})
+		out = append(out, sourceLine{number: f.Line + 1 + i, text: text})
 	}
 	return out
 }
@@ -279,6 +280,23 @@ func deciding(r grouping.Result) *grouping.Variant {
 
 // activityText says what was done in words.
 func activityText(a Activity) string {
+	switch a.Action {
+	case "merged":
+		return "merged others into it:"
+	case "merged_into":
+		return "merged it into"
+	case "split_off":
+		return "split hashes off, to"
+	case "split_from":
+		return "split it off"
+	case "deleted":
+		if a.After == "discard" {
+			return "deleted it and discards what comes later"
+		}
+		return "deleted it"
+	case "undid":
+		return "undid a " + strings.NewReplacer("regroup", "regrouping", "delete", "deletion").Replace(a.After)
+	}
 	switch a.After {
 	case "resolved":
 		return "resolved it"

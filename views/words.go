@@ -54,7 +54,10 @@ func inRelease(r string) string {
 }
 
 func title(s string) string {
-	if s == "os" {
+	switch s {
+	case "":
+		return ""
+	case "os":
 		return "System"
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

@@ -10,9 +10,22 @@ import (
 // without JavaScript, in light and dark, at 1440 and 390; axe-core looks at every page. browser/browser.mjs says how.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
+	inBrowser(t, "browser.mjs")
+}
+
+// TestBrowserGrouping is the same person at the grouping: rules, their rehearsal, application and undo, merges, splits
+// and deletions. browser/grouping.mjs says how.
+func TestBrowserGrouping(t *testing.T) {
+	t.Parallel()
+	inBrowser(t, "grouping.mjs")
+}
+
+// inBrowser runs a script of browser/ against a server of its own.
+func inBrowser(t *testing.T, script string) {
+	t.Helper()
 	needPrograms(t, "node")
 	s := newServer(t)
-	cmd := in("browser", exec.Command("node", "browser.mjs"))
+	cmd := in("browser", exec.Command("node", script))
 	cmd.Env = append(os.Environ(), "BASE="+s.base, "SETUP="+s.setup, "DSN="+s.dsn, "CHROMIUM="+chromium(t), "SHOTS="+os.Getenv("KIBITZ_TEST_SHOTS"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {

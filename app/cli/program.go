@@ -49,7 +49,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Projects = issues.NewProjects(p.Store, c.log)
 	p.Groupings = issues.NewGroupings(p.Store, c.log)
 	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
-	p.Refiles = issues.NewRefiles(p.Store, p.IDs, c.log)
+	p.Refiles = issues.NewRefiles(p.Store, p.Groupings, p.IDs, c.log)
 	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.Refiles, p.IDs, c.log)
 	return p, nil
 }

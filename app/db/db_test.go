@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -252,16 +253,17 @@ func TestMigrateHalfway(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	more := copyOf(t)
-	more["ops/0006_add_more.sql"] = &fstest.MapFile{Data: []byte("CREATE TABLE more (n int); SELECT pg_sleep(600);")}
+	next := fmt.Sprintf("ops/%04d_add_more.sql", countIn(more, "ops")+1)
+	more[next] = &fstest.MapFile{Data: []byte("CREATE TABLE more (n int); SELECT pg_sleep(600);")}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Migrate(ctx, more, func(string, string) {}) }()
-	waitForSleep(t, d)
+	waitForSleep(t, d, done)
 	cancel()
 	if err := <-done; err == nil {
 		t.Error("the cancelled run says that it went well")
 	}
-	more["ops/0006_add_more.sql"] = &fstest.MapFile{Data: []byte("CREATE TABLE more (n int);")}
+	more[next] = &fstest.MapFile{Data: []byte("CREATE TABLE more (n int);")}
 	if err := d.Migrate(t.Context(), more, func(string, string) {}); err != nil {
 		t.Errorf("the next run: %v", err)
 	}
@@ -270,10 +272,24 @@ func TestMigrateHalfway(t *testing.T) {
 	}
 }
 
-// waitForSleep waits until some session sleeps in the middle of its migration.
-func waitForSleep(t *testing.T, d *db.DB) {
+func countIn(files fstest.MapFS, part string) (n int) {
+	for name := range files {
+		if strings.HasPrefix(name, part+"/") {
+			n++
+		}
+	}
+	return n
+}
+
+// waitForSleep waits until some session sleeps in the middle of its migration, which must not end before.
+func waitForSleep(t *testing.T, d *db.DB, ended <-chan error) {
 	t.Helper()
 	for {
+		select {
+		case err := <-ended:
+			t.Fatalf("the migration ended: %v", err)
+		default:
+		}
 		var n int
 		err := d.Owner(t.Context(), db.Ops, func(c *pgx.Conn) error {
 			return c.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`).Scan(&n)

@@ -215,7 +215,7 @@ func TestApplyKilled(t *testing.T) {
 	kill := func() (steps int) {
 		for {
 			ctx, cancel := context.WithCancel(d.ctx)
-			refiles := NewRefiles(d.store, d.ids, slog.New(afterBatch{slog.DiscardHandler, cancel}))
+			refiles := NewRefiles(d.store, d.groupings, d.ids, slog.New(afterBatch{slog.DiscardHandler, cancel}))
 			NewRehearsals(d.store, d.groupings, refiles, d.ids, d.rehearsals.log)
 			err := refiles.round(ctx)
 			cancel()

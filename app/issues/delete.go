@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"kibitz/app/errs"
 	"kibitz/app/model"
 	"kibitz/app/store"
 )
@@ -28,13 +27,13 @@ func (r *Refiles) Tombstones(ctx context.Context, project int64) ([]model.Tombst
 	return r.store.Tombstones(ctx, project, maxTombstones)
 }
 
-// Accept lets the events of a discarded hash, as hex, in again. What was deleted stays deleted.
-func (r *Refiles) Accept(ctx context.Context, project int64, hash string) error {
-	h, err := parseHash(hash)
+// Accept lets the events of discarded hashes, as hex, in again: an event has several. What was deleted stays deleted.
+func (r *Refiles) Accept(ctx context.Context, project int64, hashes ...string) error {
+	raw, err := chosenHashes(hashes)
 	if err != nil {
-		return errs.New(errs.Invalid, "A hash is 32 hex digits.")
+		return err
 	}
-	return r.store.AcceptHash(ctx, project, h)
+	return r.store.AcceptHashes(ctx, project, raw)
 }
 
 // purgeBatch is how many events one statement removes.

@@ -7,7 +7,6 @@ import (
 	"kibitz/app/errs"
 	"kibitz/app/model"
 	"kibitz/app/store"
-	"kibitz/grouping"
 )
 
 // MaxRefileIssues is how many issues can be merged or deleted at once.
@@ -123,7 +122,7 @@ func (r *Refiles) nameAfter(ctx context.Context, s *store.IssueSeed, project int
 	if err != nil {
 		return err
 	}
-	g := grouping.Group(GroupingEvent(ev))
+	g := r.groupings.Setup(project).Primary.Group(GroupingEvent(ev))
 	s.Title, s.Type, s.Value, s.Culprit, s.Platform, s.Level = g.Title, g.Type, g.Value, g.Culprit, row.Platform, string(row.Level)
 	s.FirstSeen, s.LastSeen, s.FirstRelease, s.LastRelease = row.Timestamp, row.Timestamp, row.Release, row.Release
 	return nil

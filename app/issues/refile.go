@@ -16,11 +16,12 @@ import (
 // transaction, so that new events follow them from then on; a job moves the events of the past in batches while ingest
 // goes on. Every refiling is logged and can be undone.
 type Refiles struct {
-	store   *store.Store
-	ids     *model.IDs
-	log     *slog.Logger
-	wake    chan struct{}
-	workers map[model.RefileKind]RefileWorker
+	store     *store.Store
+	groupings *Groupings
+	ids       *model.IDs
+	log       *slog.Logger
+	wake      chan struct{}
+	workers   map[model.RefileKind]RefileWorker
 }
 
 // RefileWorker does the jobs of a kind of refiling that is not done by following hashes.
@@ -34,8 +35,8 @@ type RefileWorker struct {
 }
 
 // NewRefiles makes the use case; Run does its jobs.
-func NewRefiles(s *store.Store, ids *model.IDs, log *slog.Logger) *Refiles {
-	return &Refiles{store: s, ids: ids, log: log, wake: make(chan struct{}, 1), workers: map[model.RefileKind]RefileWorker{}}
+func NewRefiles(s *store.Store, g *Groupings, ids *model.IDs, log *slog.Logger) *Refiles {
+	return &Refiles{store: s, groupings: g, ids: ids, log: log, wake: make(chan struct{}, 1), workers: map[model.RefileKind]RefileWorker{}}
 }
 
 // Register says who does the jobs of a kind, before Run.

@@ -18,6 +18,7 @@ import (
 	"kibitz/app/errs"
 	"kibitz/app/model"
 	"kibitz/app/store"
+	"kibitz/grouping"
 	"kibitz/ingest"
 )
 
@@ -291,7 +292,7 @@ func (m *mover) killEachStep(r model.Refile) (steps int) {
 	m.t.Helper()
 	for done := int64(0); ; {
 		ctx, cancel := context.WithCancel(db.With(m.ctx, db.Jobs))
-		err := NewRefiles(m.store, m.ids, slog.New(afterBatch{slog.DiscardHandler, cancel})).round(ctx)
+		err := NewRefiles(m.store, m.groupings, m.ids, slog.New(afterBatch{slog.DiscardHandler, cancel})).round(ctx)
 		cancel()
 		if err == nil {
 			return steps
@@ -373,6 +374,28 @@ func TestOldEvents(t *testing.T) {
 	m.wantListed("a: 8", "b: 8")
 }
 
+// TestOldEventsByRules does the same with groups that the project's own rules make.
+func TestOldEventsByRules(t *testing.T) {
+	t.Parallel()
+	m := newMover(t, dbtest.New(t))
+	_, err := m.groupings.Save(m.ctx, m.project.ID, 1, 0, model.Grouping{Config: string(grouping.Current),
+		FingerprintRules: "message:*apple* -> fruit\nmessage:*pear* -> fruit\nmessage:*rose* -> flower"})
+	m.must(err)
+	m.must(m.write(m.record(1, message("one apple")), m.record(2, message("a pear")), m.record(3, message("the rose"))))
+	m.exec(`UPDATE event SET hash = NULL`)
+	rows := m.list("all")
+	fruit, flower := rows[0].Issue, rows[1].Issue
+	if fruit.Events != 2 {
+		fruit, flower = flower, fruit
+	}
+	m.merge(flower, fruit)
+	m.run()
+	_, err = m.refiles.Split(m.ctx, flower.ID, []string{fruit.Hash}, 5)
+	m.must(err)
+	m.run()
+	m.wantListed("one apple: 2", "the rose: 1")
+}
+
 // tagged stores events whose tag is another one each time, 19 a batch: one batch takes no more than 20 values.
 func (m *mover) tagged(group string, from, to int) {
 	m.t.Helper()
@@ -427,7 +450,7 @@ func TestRun(t *testing.T) {
 	a, b := m.issue("a"), m.issue("b")
 	ctx, cancel := context.WithCancel(db.With(m.ctx, db.Jobs))
 	var loop sync.WaitGroup
-	other := NewRefiles(m.store, m.ids, slog.New(slog.DiscardHandler))
+	other := NewRefiles(m.store, m.groupings, m.ids, slog.New(slog.DiscardHandler))
 	loop.Go(func() { m.refiles.Run(ctx) })
 	loop.Go(func() { other.Run(ctx) })
 	m.merge(b, a)

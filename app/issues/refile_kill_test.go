@@ -36,7 +36,8 @@ func moveUntilKilled(config string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	NewRefiles(store.New(d), model.NewIDs(2), c.Log).Run(ctx)
+	s := store.New(d)
+	NewRefiles(s, NewGroupings(s, c.Log), model.NewIDs(2), c.Log).Run(ctx)
 	return 0
 }
 

@@ -2,7 +2,6 @@ package issues
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -29,7 +28,7 @@ type mover struct {
 
 func newMover(t testing.TB, d *db.DB) *mover {
 	k := newDesk(t, d)
-	return &mover{desk: k, db: d, refiles: NewRefiles(k.store, k.ids, slog.New(slog.NewTextHandler(io.Discard, nil)))}
+	return &mover{desk: k, db: d, refiles: NewRefiles(k.store, k.groupings, k.ids, slog.New(slog.DiscardHandler))}
 }
 
 // run does all jobs that wait.

@@ -22,8 +22,10 @@ const refileBatch = 500
 type source struct {
 	scan store.EventScan
 	to   int64
-	// byHash is where the events of a hash go; set for those whose hash is not kept and must be found by grouping.
+	// byHash is where the events of a hash go; set for those whose hash is not kept and must be found by grouping with
+	// the project's setup.
 	byHash map[[16]byte]int64
+	setup  GroupingSetup
 }
 
 // moveOn moves the events of a merge or split. A merge empties whole issues; a split follows hashes.
@@ -39,7 +41,7 @@ func (r *Refiles) moveOn(ctx context.Context, job *store.RefileJob) error {
 	if err != nil {
 		return err
 	}
-	return r.walk(ctx, job, 0, append(byHashes(hashes), unhashed(hashes)...))
+	return r.walk(ctx, job, 0, append(byHashes(hashes), unhashed(hashes, r.groupings.Setup(job.ProjectID))...))
 }
 
 func byHashes(hashes []store.MovedHash) (out []source) {
@@ -50,14 +52,14 @@ func byHashes(hashes []store.MovedHash) (out []source) {
 }
 
 // unhashed are the events from before hashes were kept, of the issues that give hashes away.
-func unhashed(hashes []store.MovedHash) (out []source) {
+func unhashed(hashes []store.MovedHash, setup GroupingSetup) (out []source) {
 	at := map[int64]int{}
 	for _, h := range hashes {
 		i, ok := at[h.From]
 		if !ok {
 			i = len(out)
 			at[h.From] = i
-			out = append(out, source{scan: store.EventScan{Issue: h.From, Unhashed: true}, byHash: map[[16]byte]int64{}})
+			out = append(out, source{scan: store.EventScan{Issue: h.From, Unhashed: true}, byHash: map[[16]byte]int64{}, setup: setup})
 		}
 		out[i].byHash[[16]byte(h.Hash)] = h.To
 	}
@@ -149,10 +151,18 @@ func (s source) choose(m *store.EventMove, ev *envelope.Event) bool {
 	if ev == nil {
 		return false
 	}
-	hashes := rawHashes(grouping.Group(GroupingEvent(ev)))
-	to, ok := s.byHash[hashes[0]]
-	m.To, m.NewHash = to, hashes[0][:]
-	return ok
+	setups := []grouping.Setup{s.setup.Primary}
+	if s.setup.Secondary != nil {
+		setups = append(setups, *s.setup.Secondary)
+	}
+	for _, setup := range setups {
+		hash := rawHashes(setup.Group(GroupingEvent(ev)))[0]
+		if to, ok := s.byHash[hash]; ok {
+			m.To, m.NewHash = to, hash[:]
+			return true
+		}
+	}
+	return false
 }
 
 // movesOf reads what events count for, on all cores, and has choose say where each goes.

@@ -19,7 +19,7 @@ import (
 
 // rehearser is the use case over a desk.
 func (k *desk) rehearser() *Rehearsals {
-	return NewRehearsals(k.store, k.groupings, NewRefiles(k.store, k.ids, k.groupings.log), k.ids, k.groupings.log)
+	return NewRehearsals(k.store, k.groupings, NewRefiles(k.store, k.groupings, k.ids, k.groupings.log), k.ids, k.groupings.log)
 }
 
 // waitFor looks until a condition holds.

@@ -148,14 +148,18 @@ func (s *Store) Tombstones(ctx context.Context, project int64, limit int) ([]mod
 	return list, nil
 }
 
-// AcceptHash lets the events of a discarded hash in again; errs.NotFound when it is not discarded.
-func (s *Store) AcceptHash(ctx context.Context, project int64, hash [16]byte) error {
-	tag, err := s.db.Write(ctx, opsKey(project)).Exec(ctx, `DELETE FROM hash_tombstone WHERE project_id = $1 AND hash = $2`, project, hash[:])
+// AcceptHashes lets the events of discarded hashes in again; errs.NotFound when none of them is discarded.
+func (s *Store) AcceptHashes(ctx context.Context, project int64, hashes [][16]byte) error {
+	raw := make([][]byte, len(hashes))
+	for i := range hashes {
+		raw[i] = hashes[i][:]
+	}
+	tag, err := s.db.Write(ctx, opsKey(project)).Exec(ctx, `DELETE FROM hash_tombstone WHERE project_id = $1 AND hash = ANY($2)`, project, raw)
 	if err != nil {
-		return fmt.Errorf("cannot accept a hash of project %d: %w", project, err)
+		return fmt.Errorf("cannot accept hashes of project %d: %w", project, err)
 	}
 	if tag.RowsAffected() == 0 {
-		return errs.New(errs.NotFound, "That hash is not discarded.")
+		return errs.New(errs.NotFound, "That is not discarded.")
 	}
 	return nil
 }

@@ -66,8 +66,11 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	st, ids, out := store.New(d), model.NewIDs(1), &lockedBuffer{}
 	log := slog.New(slog.NewJSONHandler(out, nil))
 	w := &site{db: d, log: out, ready: func() error { return nil }}
+	groupings := issues.NewGroupings(st, log)
+	refiles := issues.NewRefiles(st, groupings, ids, log)
 	s, err := New(Options{Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
-		Issues: issues.New(st, issues.NewGroupings(st, log), ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
+		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
+		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },
 		Report: func(_ context.Context, err error) {

@@ -11,7 +11,6 @@ import (
 	"kibitz/app/errs"
 	"kibitz/app/issues"
 	"kibitz/app/model"
-	"kibitz/ingest/envelope"
 	"kibitz/views"
 )
 
@@ -139,14 +138,49 @@ func (s *Server) postIssues(c *fiber.Ctx) error {
 	return s.act(c, ids, form.Get("do"), localPath(form.Get("return"), "/issues"))
 }
 
-// act changes the status of issues and returns to a page with a toast that holds the way back.
+// mergeIssues puts issues together: the one with the most events takes the others in.
+func (s *Server) mergeIssues(c *fiber.Ctx, ids []int64, back string) error {
+	into, from, err := s.issues.Largest(c.UserContext(), ids)
+	if err != nil {
+		return s.refused(c, err, back)
+	}
+	r, err := s.refiles.Merge(c.UserContext(), into.ID, from, s.session(c).Account.ID)
+	if err != nil {
+		return s.refused(c, err, back)
+	}
+	s.setToast(c, refileToast(r, count(len(from), "issue")+" merged into the one with the most events", back))
+	return c.Redirect(back, fiber.StatusSeeOther)
+}
+
+// deleteIssues hides issues at once; with discard what comes later is thrown away and counted.
+func (s *Server) deleteIssues(c *fiber.Ctx, ids []int64, discard bool, back string) error {
+	r, err := s.refiles.Delete(c.UserContext(), ids, discard, s.session(c).Account.ID)
+	if err != nil {
+		return s.refused(c, err, back)
+	}
+	text := count(len(ids), "issue") + " deleted"
+	if discard {
+		text += ", and discarded from now on"
+	}
+	s.setToast(c, refileToast(r, text, back))
+	return c.Redirect(back, fiber.StatusSeeOther)
+}
+
+// act changes, merges or deletes issues and returns to a page with a toast that holds the way back.
 func (s *Server) act(c *fiber.Ctx, ids []int64, do, back string) error {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	switch do {
+	case "merge":
+		return s.mergeIssues(c, ids, back)
+	case "delete", "discard":
+		return s.deleteIssues(c, ids, do == "discard", back)
+	}
 	action, ok := actions[do]
 	if !ok {
-		return errs.New(errs.Invalid, "An issue can be resolved, archived or reopened.")
+		return errs.New(errs.Invalid, "An issue can be resolved, archived, reopened, merged or deleted.")
 	}
-	slices.Sort(ids)
-	changes, err := s.issues.SetStatus(c.UserContext(), slices.Compact(ids), action.status, s.session(c).Account.ID)
+	changes, err := s.issues.SetStatus(c.UserContext(), ids, action.status, s.session(c).Account.ID)
 	if err != nil {
 		return err
 	}
@@ -157,7 +191,7 @@ func (s *Server) act(c *fiber.Ctx, ids []int64, do, back string) error {
 				undo.Add("id", strconv.FormatInt(ch.IssueID, 10))
 			}
 		}
-		s.setToast(c, toast{Text: count(len(changes), "issue") + " " + action.done, Undo: undo.Encode()})
+		s.setToast(c, toast{Text: count(len(changes), "issue") + " " + action.done, Kind: "issues", Undo: undo})
 	}
 	return c.Redirect(back, fiber.StatusSeeOther)
 }
@@ -167,36 +201,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
-}
-
-// toast is what the last action of this browser did, carried to the next page in a short-lived cookie: text and
-// a form's fields, which the page escapes and the server checks again when they come back.
-type toast struct{ Text, Undo string }
-
-const toastCookie = "toast"
-
-func (s *Server) setToast(c *fiber.Ctx, t toast) {
-	c.Cookie(&fiber.Cookie{Name: toastCookie, Value: url.Values{"t": {t.Text}, "u": {t.Undo}}.Encode(), Path: "/", MaxAge: 30,
-		HTTPOnly: true, Secure: s.https, SameSite: "Lax"})
-}
-
-// takeToast reads the toast and clears it.
-func (s *Server) takeToast(c *fiber.Ctx) *views.Toast {
-	q, err := url.ParseQuery(c.Cookies(toastCookie))
-	if err != nil || q.Get("t") == "" || len(q.Get("t")) > 200 {
-		return nil
-	}
-	c.Cookie(&fiber.Cookie{Name: toastCookie, Path: "/", MaxAge: -1, Expires: time.Unix(1, 0), HTTPOnly: true, Secure: s.https, SameSite: "Lax"})
-	t := &views.Toast{Text: q.Get("t"), Tone: "ok"}
-	undo, err := url.ParseQuery(q.Get("u"))
-	if err != nil || len(undo) == 0 {
-		return t
-	}
-	t.UndoAction = "/issues"
-	for _, key := range []string{"do", "return", "id"} {
-		for _, v := range undo[key] {
-			t.UndoFields = append(t.UndoFields, envelope.Pair{Key: key, Value: v})
-		}
-	}
-	return t
 }

@@ -38,8 +38,22 @@ func (s *Server) chrome(c *fiber.Ctx, title, section string) (views.Chrome, erro
 		Path: localPath(c.OriginalURL(), "/"), Version: s.version, Uptime: now.Sub(s.started), Now: now, Toast: s.takeToast(c)}, nil
 }
 
-// maxForm bounds the body of a form of the dashboard; the longest field is a comment of a few KiB.
-const maxForm = 64 << 10
+const (
+	// maxForm bounds the body of a form of the dashboard; the longest field is a comment of a few KiB.
+	maxForm = 64 << 10
+	// maxRulesForm bounds the one that holds a project's rules: 256 KiB of text, threefold in the encoding of forms.
+	maxRulesForm = 1 << 20
+)
+
+// formLimit is how large a form may be that is sent to a path.
+func formLimit(path string) int {
+	if rest, ok := strings.CutPrefix(path, "/projects/"); ok {
+		if _, what, _ := strings.Cut(rest, "/"); what == "grouping" || what == "grouping/check" {
+			return maxRulesForm
+		}
+	}
+	return maxForm
+}
 
 // form is the body of a form, read once a request. Only application/x-www-form-urlencoded is read; no body at all
 // is an empty form.
@@ -48,8 +62,8 @@ func (s *Server) form(c *fiber.Ctx) (url.Values, error) {
 		return form, nil
 	}
 	raw := c.BodyRaw()
-	if len(raw) > maxForm {
-		return nil, errs.New(errs.TooLarge, "A form may have 64 KiB (limit form), this one has %d. Shorten what you wrote.", len(raw))
+	if limit := formLimit(c.Path()); len(raw) > limit {
+		return nil, errs.New(errs.TooLarge, "A form may have %d KiB (limit form), this one has %d bytes. Shorten what you wrote.", limit>>10, len(raw))
 	}
 	kind, _, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	if len(raw) > 0 && (err != nil || kind != fiber.MIMEApplicationForm) {

@@ -28,6 +28,9 @@ type Options struct {
 	Accounts       *accounts.Accounts
 	Issues         *issues.Issues
 	Projects       *issues.Projects
+	Groupings      *issues.Groupings
+	Rehearsals     *issues.Rehearsals
+	Refiles        *issues.Refiles
 	Hub            *issues.Hub
 	// Ingest mounts the endpoints that SDKs send to; HeaderReceived sets their limits before a body is read.
 	Ingest         func(fiber.Router)
@@ -44,25 +47,28 @@ type Options struct {
 
 // Server is the web half of Kibitz.
 type Server struct {
-	app       *fiber.App
-	base      string
-	https     bool
-	log       *slog.Logger
-	version   string
-	started   time.Time
-	accounts  *accounts.Accounts
-	issues    *issues.Issues
-	projects  *issues.Projects
-	hub       *issues.Hub
-	proxies   proxies
-	testEvent func(ctx context.Context, key model.ProjectKey, by model.Account) error
-	ready     func(ctx context.Context) error
-	report    func(ctx context.Context, err error)
-	queries   func(ctx context.Context) (context.Context, func() (int, time.Duration))
-	streams   atomic.Int64
-	stopping  context.Context
-	stop      context.CancelFunc
-	draining  atomic.Bool
+	app        *fiber.App
+	base       string
+	https      bool
+	log        *slog.Logger
+	version    string
+	started    time.Time
+	accounts   *accounts.Accounts
+	issues     *issues.Issues
+	projects   *issues.Projects
+	groupings  *issues.Groupings
+	rehearsals *issues.Rehearsals
+	refiles    *issues.Refiles
+	hub        *issues.Hub
+	proxies    proxies
+	testEvent  func(ctx context.Context, key model.ProjectKey, by model.Account) error
+	ready      func(ctx context.Context) error
+	report     func(ctx context.Context, err error)
+	queries    func(ctx context.Context) (context.Context, func() (int, time.Duration))
+	streams    atomic.Int64
+	stopping   context.Context
+	stop       context.CancelFunc
+	draining   atomic.Bool
 }
 
 // Limits of a connection.
@@ -84,7 +90,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
-		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, hub: o.Hub, proxies: trusted,
+		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
+		rehearsals: o.Rehearsals, refiles: o.Refiles, hub: o.Hub, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
@@ -93,10 +100,24 @@ func New(o Options) (*Server, error) {
 		DisablePreParseMultipartForm: true, DisableDefaultContentType: true,
 		EnableTrustedProxyCheck: true, EnableIPValidation: true,
 	})
-	s.app.Server().HeaderReceived = o.HeaderReceived
+	s.app.Server().HeaderReceived = largerForms(o.HeaderReceived)
 	s.app.Server().NoDefaultServerHeader = true
 	s.routes(o.Ingest)
 	return s, nil
+}
+
+// largerForms lets the forms that hold a project's rules be as large as they may.
+func largerForms(other func(*fasthttp.RequestHeader) fasthttp.RequestConfig) func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
+	return func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+		switch limit := formLimit(path); {
+		case limit > maxForm:
+			return fasthttp.RequestConfig{MaxRequestBodySize: limit}
+		case other != nil:
+			return other(h)
+		}
+		return fasthttp.RequestConfig{}
+	}
 }
 
 // Serve answers on a listener until Shutdown.

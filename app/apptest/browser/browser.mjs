@@ -1,34 +1,5 @@
-// A person in a real browser: BASE, SETUP and DSN say where, CHROMIUM which, SHOTS where pictures go (none when empty).
-// It collects everything that is wrong and ends with 1 when anything is.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
-
-const { BASE, SETUP, DSN, CHROMIUM, SHOTS } = process.env;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const mail = "mara@tealeaf.example", password = "correct horse battery";
-const wrong = [];
-const check = (ok, what) => { if (!ok) wrong.push(what); };
-
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-
-// open makes a browser window of its own; what its console complains about is a fault.
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15000);
-  page.on("console", m => { if (m.type() === "error") wrong.push(`${page.url()} console: ${m.text()}`); });
-  page.on("pageerror", e => wrong.push(`${page.url()} script: ${e.message}`));
-  page.on("request", r => { if (!r.url().startsWith(BASE) && !r.url().startsWith("data:")) wrong.push(`${page.url()} asks ${r.url()}`); });
-  return page;
-}
-
-async function send(dsn, event) {
-  const u = new URL(dsn);
-  const res = await fetch(`${u.origin}/api${u.pathname}/store/`, { method: "POST", body: JSON.stringify(event),
-    headers: { "X-Sentry-Auth": `Sentry sentry_version=7, sentry_key=${u.username}` } });
-  check(res.ok, `sending an event answers ${res.status}`);
-}
+// A person in a real browser: connects a project, reads, resolves and undoes. lib.mjs says how the test is called.
+import { BASE, DSN, check, firstAccount, look as visit, newProject, open, run, send, signIn, text } from "./lib.mjs";
 
 const fault = cart => ({
   platform: "python", transaction: "/checkout/confirm", release: "shop@4.18.0", environment: "production",
@@ -42,32 +13,12 @@ const fault = cart => ({
   user: { id: "52107" }, tags: { region: "nz" }, contexts: { runtime: { name: "CPython", version: "3.13.1" }, flags: { values: [{ flag: "checkout.new", result: true }] } },
 });
 
-async function signIn(page) {
-  await page.goto(`${BASE}/signin`);
-  await page.fill("[name=email]", mail);
-  await page.fill("[name=password]", password);
-  await page.click("form[action='/signin'] button");
-  await page.waitForURL(u => !u.pathname.startsWith("/signin"));
-}
-
-const text = page => page.locator("main").innerText();
-
 // The first visit: account, project, waiting for an event, which the server tells.
 async function firstVisit() {
   const page = await open();
-  await page.goto(SETUP);
-  await page.fill("[name=email]", mail);
-  await page.fill("[name=name]", "Mara Lindqvist");
-  await page.fill("[name=password]", password);
-  await page.click("main form button");
-  await page.waitForURL(u => !u.pathname.startsWith("/setup"));
-  await page.goto(`${BASE}/projects/new`);
-  await page.fill("[name=name]", "Tealeaf Shop");
-  await page.selectOption("[name=platform]", "python");
-  await page.click("main form button");
-  await page.waitForURL("**/projects/tealeaf-shop/welcome");
+  await firstAccount(page);
+  const dsn = await newProject(page, "Tealeaf Shop", "tealeaf-shop");
   check((await text(page)).includes("Waiting for the first event"), "the welcome page does not wait");
-  const dsn = (await page.locator("#dsn").innerText()).trim();
   await send(dsn, fault(88213));
   await page.waitForURL("**/issues/TEALEAF-SHOP-1");
   for (let i = 0; i < 3; i++) await send(dsn, fault(88214 + i));
@@ -118,24 +69,12 @@ async function work(page) {
 
 const pages = ["/issues", "/issues?status=resolved", "/issues/TEALEAF-SHOP-1", "/issues/DEFAULT-1", "/projects", "/projects/new", "/projects/tealeaf-shop/welcome?lang=go", "/projects/kibitz/welcome", "/settings/tokens", "/nowhere"];
 
-// Every page: no serious finding of axe-core, no sideways scrolling, something in it.
+// Every page, signed out and in.
 async function look(scheme, width) {
   const page = await open({ colorScheme: scheme, viewport: { width, height: 900 } });
-  const visit = async path => {
-    const res = await page.goto(BASE + path);
-    check(path === "/nowhere" ? res.status() === 404 : res.ok(), `${path} answers ${res.status()}`);
-    if (path === "/nowhere") wrong.splice(0, wrong.length, ...wrong.filter(w => !w.includes("404")));
-    await page.evaluate(axe); // by the debugger, which the page's policy does not govern
-    const found = await page.evaluate(() => axe.run());
-    for (const v of found.violations.filter(v => ["serious", "critical"].includes(v.impact)))
-      wrong.push(`${path} ${scheme} ${width}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")}`);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    check(over <= 0, `${path} at ${width} is ${over} px too wide`);
-    if (SHOTS) await page.screenshot({ path: `${SHOTS}/${path.replace(/\W+/g, "-")}-${scheme}-${width}.png`, fullPage: true });
-  };
-  await visit("/signin");
+  await visit(page, ["/signin"], scheme, width);
   await signIn(page);
-  for (const p of pages) await visit(p);
+  await visit(page, pages, scheme, width);
   await page.context().close();
 }
 
@@ -158,15 +97,9 @@ async function bare(dsn) {
   await page.context().close();
 }
 
-try {
+await run(async () => {
   const { page, dsn } = await firstVisit();
   await work(page);
   for (const scheme of ["light", "dark"]) for (const width of [1440, 390]) await look(scheme, width);
   await bare(dsn);
-} catch (e) {
-  wrong.push(`stopped: ${e.stack}`);
-} finally {
-  await browser.close();
-}
-console.log(wrong.length ? [...new Set(wrong)].join("\n") : "all pages are sound");
-process.exit(wrong.length ? 1 : 0);
+});
