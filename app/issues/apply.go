@@ -52,6 +52,7 @@ func (r *Rehearsals) regroup(ctx context.Context, job *store.RefileJob) error {
 		if err := r.bind(ctx, job, of, setup); err != nil {
 			return err
 		}
+		return store.ErrRefileMoved // behind the refilings that were made before it had moved a hash: look again
 	}
 	if job.Cursor.Step == stepMove {
 		if err := r.moveWindow(ctx, job, of, setup); err != nil {
@@ -131,7 +132,7 @@ func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Re
 	if err != nil {
 		return err
 	}
-	if err := r.store.Bind(ctx, job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
+	if err := r.store.Bind(ctx, *job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
 		return err
 	}
 	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(sim.groups), "events", 0)

@@ -97,7 +97,7 @@ const openStates = `('queued', 'running', 'undoing')`
 // OpenRefileProjects are the projects whose refilings wait or run, the one that waits longest first.
 func (s *Store) OpenRefileProjects(ctx context.Context) ([]int64, error) {
 	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT project_id FROM refile
-		WHERE state IN `+openStates+` GROUP BY project_id ORDER BY min(turn)`)
+		WHERE state IN `+openStates+` GROUP BY project_id ORDER BY min(created_at)`)
 	if err != nil {
 		return nil, fmt.Errorf("cannot look for refilings: %w", err)
 	}

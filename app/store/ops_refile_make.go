@@ -169,7 +169,7 @@ const lastMerge = `SELECT w.from_issue, o.number FROM refile_hash w
 	JOIN refile r ON r.id = w.refile_id AND r.kind = 'merge' AND r.state NOT IN ('undoing', 'undone')
 	JOIN issue o ON o.id = w.from_issue AND o.deleted_at IS NULL
 	WHERE w.project_id = h.project_id AND w.hash = h.hash AND w.to_issue = h.issue_id
-	ORDER BY w.refile_id DESC LIMIT 1`
+	ORDER BY r.turn DESC LIMIT 1`
 
 func takersOf(moves []HashMove) (ids []int64) {
 	for _, m := range moves {
