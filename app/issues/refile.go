@@ -159,9 +159,6 @@ func (r *Refiles) work(ctx context.Context, job *store.RefileJob) error {
 	if w, ok := r.workers[job.Kind]; ok {
 		return w.Work(ctx, job)
 	}
-	if err := r.store.EstimateRefile(ctx, *job); err != nil {
-		return err
-	}
 	if job.State == model.JobUndoing {
 		return r.MoveBack(ctx, job)
 	}

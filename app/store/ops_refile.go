@@ -145,27 +145,6 @@ func (s *Store) NextRefile(ctx context.Context, project int64) (job RefileJob, o
 	return job, true, nil
 }
 
-// EstimateRefile counts the events that carry the hashes of a job, and notes them as its total.
-func (s *Store) EstimateRefile(ctx context.Context, job RefileJob) error {
-	_, err := s.db.Write(ctx, opsKey(job.ProjectID)).Exec(ctx, `UPDATE refile SET total = done + (
-			SELECT count(*) FROM refile_hash h
-			JOIN event e ON e.issue_id = CASE refile.state WHEN 'undoing' THEN h.undo_from ELSE h.from_issue END AND e.hash = h.hash
-			WHERE h.refile_id = $1
-		) WHERE id = $1`, job.ID)
-	if err != nil {
-		return fmt.Errorf("cannot count the events of refiling %d: %w", job.ID, err)
-	}
-	return nil
-}
-
-// SetRefileTotal notes how many events a job will look at, as far as is known.
-func (s *Store) SetRefileTotal(ctx context.Context, id, total int64) error {
-	if _, err := s.db.Write(ctx, opsKey(0)).Exec(ctx, `UPDATE refile SET total = $2 WHERE id = $1`, id, total); err != nil {
-		return fmt.Errorf("cannot note the size of refiling %d: %w", id, err)
-	}
-	return nil
-}
-
 // FinishRefile ends a job whose events have all moved: done, or undone. Issues that it had made and that are left
 // without hashes and events, and did not go into another, are hidden.
 func (s *Store) FinishRefile(ctx context.Context, job RefileJob) error {
