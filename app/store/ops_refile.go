@@ -26,7 +26,8 @@ type RefileCursor struct{ Step, After int64 }
 // ErrRefileMoved marks that somebody else took a step of a job, or undid it, in between.
 var ErrRefileMoved = errors.New("the job stands elsewhere")
 
-const refileColumns = `r.id, r.project_id, r.kind, r.state, r.discard, r.into_issue, r.from_issues, r.hashes, r.done, r.total,
+// A regrouping may take from some 100,000 issues: no more of them are read than people can choose (issues.MaxRefileIssues).
+const refileColumns = `r.id, r.project_id, r.kind, r.state, r.discard, r.into_issue, r.from_issues[1:100], r.hashes, r.done, r.total,
 	r.account_id, r.created_at, coalesce(r.finished_at, 'epoch'), coalesce(r.purged_at, 'epoch'), r.error`
 
 func refileFields(r *model.Refile) []any {
@@ -73,12 +74,18 @@ func (s *Store) Refiles(ctx context.Context, project int64, limit int) ([]model.
 	return s.refiles(ctx, `SELECT `+refileColumns+` FROM refile r WHERE r.project_id = $1 ORDER BY r.id DESC LIMIT $2`, project, limit)
 }
 
-// IssueRefiles are the latest refilings that an issue gave to or took from.
+// IssueRefiles are the latest refilings that an issue gave to or took from; it looks through all of the project.
 func (s *Store) IssueRefiles(ctx context.Context, issue int64, limit int) ([]model.Refile, error) {
-	return s.refiles(ctx, `SELECT `+refileColumns+` FROM issue i JOIN refile r USING (project_id)
-		WHERE i.id = $1 AND (r.into_issue = i.id OR r.from_issues @> ARRAY[i.id] OR r.made_issues @> ARRAY[i.id])
-		ORDER BY r.id DESC LIMIT $2`, issue, limit)
+	return s.refiles(ctx, ofIssue+` ORDER BY r.id DESC LIMIT $2`, issue, limit)
 }
+
+// OpenRefiles are those of them that wait or run: an index holds no others.
+func (s *Store) OpenRefiles(ctx context.Context, issue int64, limit int) ([]model.Refile, error) {
+	return s.refiles(ctx, ofIssue+` AND r.state IN `+openStates+` ORDER BY r.turn DESC LIMIT $2`, issue, limit)
+}
+
+const ofIssue = `SELECT ` + refileColumns + ` FROM issue i JOIN refile r USING (project_id)
+	WHERE i.id = $1 AND (r.into_issue = i.id OR r.from_issues @> ARRAY[i.id] OR r.made_issues @> ARRAY[i.id])`
 
 func (s *Store) refiles(ctx context.Context, sql string, args ...any) ([]model.Refile, error) {
 	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, sql, args...)
