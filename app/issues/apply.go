@@ -88,10 +88,10 @@ func (r *Rehearsals) undoRegroup(ctx context.Context, id, account int64) (model.
 	}
 	back.AccountID, back.Note = account, fmt.Sprintf("undid the application of rehearsal %d", of.ID)
 	out, err := r.store.UndoRegroup(ctx, store.NewRefile{ID: id, Account: account, NextID: r.ids.Next}, of, back)
-	if err != nil {
-		return out, err
+	if err == nil {
+		r.groupings.changed(ctx)
 	}
-	return out, r.groupings.Refresh(ctx)
+	return out, err
 }
 
 const (
@@ -136,7 +136,8 @@ func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Re
 		return err
 	}
 	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(sim.groups), "events", 0)
-	return r.groupings.Refresh(ctx)
+	r.groupings.changed(ctx)
+	return nil
 }
 
 // homeless are the groups that would be new issues.

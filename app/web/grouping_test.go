@@ -243,6 +243,7 @@ func TestMergeSplitDelete(t *testing.T) {
 	}
 	k.wants(k.get("/issues/SHOP-1?merged=SHOP-2"), "SHOP-2 was merged into this issue", "merged others into it:")
 	k.lacks(k.get("/issues/SHOP-1?merged=%3Cscript%3E"), "was merged into")
+	k.wants(k.get("/api/0/issues/"+ids[1]+"/"), `"shortId":"SHOP-1"`)
 	hashes := k.get("/issues/SHOP-1/hashes")
 	k.wants(hashes, "4 hashes lead to this issue", "2 of them came by a merge", "SHOP-2", "Split off")
 	all := hashField.FindAllStringSubmatch(hashes.text, -1)
