@@ -16,6 +16,7 @@ import (
 	"kibitz/app/db/dbtest"
 	"kibitz/app/errs"
 	"kibitz/app/model"
+	"kibitz/app/store"
 	"kibitz/ingest"
 )
 
@@ -201,6 +202,39 @@ func TestApplyWhileDigesting(t *testing.T) {
 			t.Errorf("a rehearsal of the same rules would move %d: %+v", same.Result.Moved, same.Result)
 		}
 	})
+}
+
+// TestApplyThenRules holds that an event which rules of a later version filed keeps their group, though the job of an
+// application comes by after it.
+func TestApplyThenRules(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, dbtest.New(t))
+	d.faults("a", 0, 5)
+	d.faults("b", 0, 6)
+	of := d.rehearsed(draft(newRules))
+	_, err := d.rehearsals.Apply(d.ctx, of.ID, 5)
+	d.must(err)
+	held, err := d.store.HoldRefiles(d.ctx, d.project.ID, func(ctx context.Context) error {
+		job, _, err := d.store.NextRefile(ctx, d.project.ID)
+		if err == nil {
+			err = d.rehearsals.regroup(ctx, &job)
+		}
+		if !errors.Is(err, store.ErrRefileMoved) {
+			t.Errorf("it does not make room for others: %v", err)
+		}
+		return nil
+	})
+	if d.must(err); !held {
+		t.Fatal("somebody else works")
+	}
+	_, err = d.groupings.Save(d.ctx, d.project.ID, 1, 1, draft(`message:"fault of a" -> alone`+"\n"))
+	d.must(err)
+	bound := time.Now()
+	d.waitFor("clocks agree", func() bool { return time.Since(bound) > clockSlack })
+	d.faults("a", 7, 8)
+	d.run()
+	d.wantListed("a: 1", "b: 11")
+	d.sound()
 }
 
 // TestApplyKilled ends the job after each of its transactions, as a kill would: the next one goes on and counts nothing twice.
