@@ -245,41 +245,6 @@ func deleteDeeds(r model.Refile, list []heldIssue) (deeds []deed) {
 	return deeds
 }
 
-// Regroup is what the application of other rules changes at once.
-type Regroup struct {
-	NewRefile
-	ProjectID int64
-	Issues    []IssueSeed
-	Hashes    []HashMove
-	Total     int64 // events that its job will look at
-
-	// also runs first, in the same transaction and while no digest of the project does, for what belongs to it.
-	also func(context.Context, pgx.Tx) error
-}
-
-// CreateRegroup makes new issues, moves hashes and makes the refiling whose job moves the events.
-func (s *Store) CreateRegroup(ctx context.Context, g Regroup) (model.Refile, error) {
-	r := model.Refile{ID: g.ID, ProjectID: g.ProjectID, Kind: model.RefileRegroup, State: model.JobQueued, AccountID: g.Account, Total: g.Total}
-	err := s.db.Tx(ctx, opsKey(g.ProjectID), func(tx pgx.Tx) error {
-		if err := lockHashes(ctx, tx, g.ProjectID); err != nil {
-			return err
-		}
-		if g.also != nil {
-			if err := g.also(ctx, tx); err != nil {
-				return err
-			}
-		}
-		if err := addSeeds(ctx, tx, g.ProjectID, g.Issues); err != nil {
-			return err
-		}
-		if err := addRefile(ctx, tx, r, seedIDs(g.Issues)); err != nil {
-			return err
-		}
-		return moveHashes(ctx, tx, r, g.Hashes)
-	})
-	return s.made(ctx, r, err)
-}
-
 func seedIDs(seeds []IssueSeed) (ids []int64) {
 	for _, s := range seeds {
 		ids = append(ids, s.ID)
