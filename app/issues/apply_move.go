@@ -33,8 +33,11 @@ type newPlace struct {
 // maxBound is how many hashes are held in memory with their issues; beyond it they are forgotten and looked up again.
 const maxBound = 200_000
 
-// moveWindow goes through the window from the job's cursor on. Events that came after the new version are filed by it, and
-// so the end of the window is the present: ids of the next second are none of the old version's.
+// clockSlack is how far the clocks of processes may differ, which make the ids of events.
+const clockSlack = time.Second
+
+// moveWindow goes through the window from the job's cursor on. Events that came after the new version are filed by it, or by
+// a later one, and stay where that put them.
 func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) error {
 	again, err := newRegrouper(setup)
 	if err != nil {
@@ -47,7 +50,11 @@ func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of mo
 	}
 	m := &windowMover{r: r, ctx: ctx, job: job, of: of, again: again, bound: map[[16]byte]int64{}, pending: map[int64]newPlace{},
 		hidden: simKnown{hidden: hidden}}
-	span := store.SpanOf(of.ProjectID, of.Since, time.Now().Add(time.Second))
+	v, err := r.store.GroupingVersion(ctx, of.ProjectID, of.Version+1)
+	if err != nil {
+		return err
+	}
+	span := store.SpanOf(of.ProjectID, of.Since, v.At.Add(clockSlack))
 	span.After = max(span.After, job.Cursor.After)
 	if err := regroupEvents(ctx, r.store, span, setup, m.chunk); err != nil {
 		return err
