@@ -1,6 +1,7 @@
 package views
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -134,7 +135,8 @@ func TestWhySentence(t *testing.T) {
 
 func TestFull(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 12040: "12,040", 1000007: "1,000,007", -1500: "-1,500"} {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 12040: "12,040", 1000007: "1,000,007", -150: "-150", -1500: "-1,500",
+		math.MinInt64: "-9,223,372,036,854,775,808"} {
 		if got := full(n); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
