@@ -252,6 +252,9 @@ func (p *ruleLine) bareValue(r *fingerprintRule) {
 	if p.at += end; strings.HasPrefix(text, "title=") {
 		p.fail(start, []string{`title="..."`}, "a title stands in quotes")
 	}
+	if strings.HasPrefix(text, "#") {
+		p.warn(start, nil, "%q becomes a value of the fingerprint: a comment on fingerprint rules needs a line of its own", text)
+	}
 	p.addValue(r, text, start)
 }
 

@@ -58,6 +58,7 @@ func TestRuleErrors(t *testing.T) {
 		{"", "type:x -> {{ y", "line 1, column 11: the variable is not closed with }}"},
 		{"", "type:x -> y title=z", `line 1, column 13: a title stands in quotes; allowed: title="..."`},
 		{"", `type:x -> y titel="z"`, `line 1, column 13: there is no attribute "titel", perhaps "title" is meant; allowed: title`},
+		{"", "type:x -> y # why", `line 1, column 13: "#" becomes a value of the fingerprint: a comment on fingerprint rules needs a line of its own`},
 		{"", "type:x -> {{ functoin }}", `line 1, column 11: there is no variable "functoin", perhaps "function" is meant: it stands in fingerprints as <unrecognized-variable-functoin>; allowed: default`},
 		{"", "path:[ app:2 -> x", `column 12: "2" says neither`},
 	} {

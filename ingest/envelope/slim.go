@@ -20,7 +20,7 @@ type Slim struct {
 func (s *Slim) Parse(payload []byte) (*Event, error) {
 	v, err := s.json.ParseBytes(payload)
 	if err != nil {
-		return nil, &Error{"json", "It is not valid JSON."}
+		return nil, unreadable(payload)
 	}
 	if v.Type() != fastjson.TypeObject {
 		return nil, &Error{"json_not_object", "It is JSON, but not an object."}
