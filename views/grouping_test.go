@@ -63,6 +63,19 @@ func TestRehearsalSentence(t *testing.T) {
 	}
 }
 
+// TestApplicationSentence: until the version of the rehearsal is in force, nobody is told that it is.
+func TestApplicationSentence(t *testing.T) {
+	t.Parallel()
+	p := RehearsalProps{Refile: &RefileRow{Refile: model.Refile{Kind: model.RefileRegroup, State: model.JobRunning, Done: 500, Total: 2000}, Who: "Mara"}}
+	if got := applicationSentence(p); !strings.HasSuffix(got, "new events are grouped as before.") {
+		t.Error(got)
+	}
+	p.Stale = true
+	if got := applicationSentence(p); got != "Mara applied it: new events are grouped by these rules, and 500 of 2,000 events filed anew." {
+		t.Error(got)
+	}
+}
+
 // TestRehearsalStates: what may be done depends on how far it has come.
 func TestRehearsalStates(t *testing.T) {
 	t.Parallel()
