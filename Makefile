@@ -55,6 +55,7 @@ generate: ## Generate Go from the templ pages
 bench: build ## Print the figures that Kibitz promises, each beside a peer or a physical limit
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./grouping ./ingest/... ./app/issues ./app/accounts
 	$(BIN) bench ingest
+	$(BIN) bench rehearsal
 
 clean: ## Remove what was built; your data stays
 	rm -rf bin tmp

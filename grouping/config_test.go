@@ -162,3 +162,16 @@ func TestBaseRules(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstLines holds what is kept of a message before its values are replaced.
+func TestFirstLines(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"one": "one", "one\ntwo": "one\ntwo", "one\n\n two \nthree": "one\n two ...", "one\n": "one...", "\r\none\rtwo": "one\ntwo...",
+		"one\vtwo": "one\ntwo...", "one\u2028two\u2029three": "one\ntwo...", "  ": "...", "": "", "\n\n": "...",
+	} {
+		if got := firstLines(in); got != want {
+			t.Errorf("%q gives %q, want %q", in, got, want)
+		}
+	}
+}

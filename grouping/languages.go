@@ -193,42 +193,49 @@ func cutHash(s string, at int) (string, int) {
 	return s[:at] + auto + s[n:], at + len(auto)
 }
 
-// cutHibernate replaces the word behind "$HibernateProxy$".
+// cutHibernate replaces the word behind every "$HibernateProxy$".
 func cutHibernate(module string) string {
 	const mark = "HibernateProxy$"
-	at := strings.Index(module, mark)
-	if at < 1 || module[at-1] != '$' {
-		return module
-	}
-	at += len(mark)
-	if at < len(module) && module[at] == '$' {
-		at++
-	}
-	end := at
-	for end < len(module) && class[module[end]]&isWord != 0 {
-		end++
-	}
-	if end == at {
-		return module
-	}
-	return module[:at] + auto + module[end:]
-}
-
-// cutJavassist replaces the number behind "$$_javassist".
-func cutJavassist(name string) string {
-	const mark = "$$_javassist"
-	at := strings.Index(name, mark)
-	if at < 0 {
-		return name
-	}
-	at += len(mark)
-	rest := strings.TrimPrefix(name[at:], "_seam")
-	if tail := strings.TrimPrefix(rest, "_"); tail != rest {
-		if digits := strings.TrimLeft(tail, "0123456789"); digits != tail {
-			rest = digits
+	for from := 0; ; {
+		at := strings.Index(module[from:], mark)
+		if at < 0 {
+			return module
+		}
+		at += from
+		from = at + len(mark)
+		if at == 0 || module[at-1] != '$' {
+			continue
+		}
+		if from < len(module) && module[from] == '$' {
+			from++
+		}
+		end := from
+		for end < len(module) && isWordByte(module[end]) {
+			end++
+		}
+		if end > from {
+			module, from = module[:from]+auto+module[end:], from+len(auto)
 		}
 	}
-	return name[:at] + auto + rest
+}
+
+// cutJavassist replaces the number behind every "$$_javassist".
+func cutJavassist(name string) string {
+	const mark = "$$_javassist"
+	for from := 0; ; {
+		at := strings.Index(name[from:], mark)
+		if at < 0 {
+			return name
+		}
+		from += at + len(mark)
+		rest := strings.TrimPrefix(name[from:], "_seam")
+		if tail := strings.TrimPrefix(rest, "_"); tail != rest {
+			if digits := strings.TrimLeft(tail, "0123456789"); digits != tail {
+				rest = digits
+			}
+		}
+		name, from = name[:from]+auto+rest, from+len(auto)
+	}
 }
 
 // cleanPythonLine replaces the numbers in the line by which Python's multiprocessing starts a child.

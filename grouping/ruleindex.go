@@ -17,7 +17,18 @@ type ruleSet struct {
 // or package.
 type ruleIndex struct {
 	module, function [256][]leadRule // by the first byte
-	path, pkg        map[string][]uint16
+	path, pkg        segmentIndex
+}
+
+// segmentIndex finds rules by a part of a path. Hardly any part of a path has one, and its first byte mostly says so.
+type segmentIndex struct {
+	rules map[string][]uint16
+	first [256]bool
+}
+
+func (x *segmentIndex) add(segment string, n uint16) {
+	x.rules[segment] = append(x.rules[segment], n)
+	x.first[segment[0]] = true
 }
 
 // leadRule is a rule for texts that begin with lead.
@@ -39,7 +50,7 @@ const maxCandidates = 1 << 14
 func newRuleSet(rules []rule) *ruleSet {
 	set := &ruleSet{rules: rules}
 	for fam := range set.index {
-		set.index[fam].path, set.index[fam].pkg = map[string][]uint16{}, map[string][]uint16{}
+		set.index[fam].path.rules, set.index[fam].pkg.rules = map[string][]uint16{}, map[string][]uint16{}
 	}
 	for n := range rules {
 		rules[n].needs = rules[n].neededCategories()
@@ -113,9 +124,9 @@ func (x *ruleIndex) add(key *matcher, n uint16) {
 	case fieldFunction:
 		x.function[lead[0]] = append(x.function[lead[0]], leadRule{lead, n})
 	case fieldPath:
-		x.path[key.glob.segment] = append(x.path[key.glob.segment], n)
+		x.path.add(key.glob.segment, n)
 	case fieldPackage:
-		x.pkg[key.glob.segment] = append(x.pkg[key.glob.segment], n)
+		x.pkg.add(key.glob.segment, n)
 	}
 }
 
@@ -148,8 +159,8 @@ func (set *ruleSet) find(f *frame, at candidate, found []candidate) []candidate 
 	if fn := f.function; fn != "" {
 		found = at.addLeads(fn, index.function[fn[0]], found)
 	}
-	found = at.addSegments(f.path, index.path, found)
-	return at.addSegments(f.pkg, index.pkg, found)
+	found = at.addSegments(f.path, &index.path, found)
+	return at.addSegments(f.pkg, &index.pkg, found)
 }
 
 func (c candidate) add(rules []uint16, found []candidate) []candidate {
@@ -171,14 +182,14 @@ func (c candidate) addLeads(text string, rules []leadRule, found []candidate) []
 	return found
 }
 
-func (c candidate) addSegments(path string, index map[string][]uint16, found []candidate) []candidate {
-	if len(index) == 0 {
+func (c candidate) addSegments(path string, index *segmentIndex, found []candidate) []candidate {
+	if len(index.rules) == 0 {
 		return found
 	}
 	for path != "" {
 		segment, rest, _ := strings.Cut(path, "/")
-		if rules := index[segment]; rules != nil {
-			found = c.add(rules, found)
+		if segment != "" && index.first[segment[0]] {
+			found = c.add(index.rules[segment], found)
 		}
 		path = rest
 	}

@@ -202,7 +202,7 @@ func normaliseMessage(text string) (value, hint string) {
 
 // firstLines is the first two non-empty lines, with "..." after them when anything was left out.
 func firstLines(text string) string {
-	if !strings.ContainsAny(text, lineEnds) {
+	if !strings.ContainsAny(text, lineEnds) && strings.TrimSpace(text) != "" {
 		return text
 	}
 	var b strings.Builder

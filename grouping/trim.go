@@ -1,6 +1,9 @@
 package grouping
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // trimNative is a native function without arguments, template arguments, return type, the hash that Rust appends
 // and the decorations of linkers: what stays the same when a program is compiled again, or by another compiler.
@@ -10,7 +13,7 @@ func trimNative(raw, platform string) string {
 		return raw
 	}
 	if strings.HasPrefix(name, "[") || strings.HasPrefix(name, "+[") || strings.HasPrefix(name, "-[") {
-		return raw // Objective-C
+		return name // Objective-C
 	}
 	name = cutTrailers(name)
 	name = protect.Replace(name)
@@ -61,13 +64,13 @@ func cutTrailers(name string) string {
 	}
 }
 
-// Stand-ins for what would upset the balance of brackets and blanks. They are private characters of Unicode, which no
-// compiler emits.
+// Stand-ins for what would upset the balance of brackets and blanks. They are control characters, which no compiler
+// puts into a name.
 const (
-	markLess      = "\ue000" // a < that is an operator
-	markCall      = "\ue001" // operator()
-	markArrow     = "\ue002" // " -> "
-	markAnonymous = "\ue003" // `anonymous namespace'
+	markLess      = "\x01" // a < that is an operator
+	markCall      = "\x02" // operator()
+	markArrow     = "\x03" // " -> "
+	markAnonymous = "\x04" // `anonymous namespace'
 )
 
 var (
@@ -127,7 +130,8 @@ func lambdaLength(name string, i int) int {
 	return 0
 }
 
-func isWordByte(c byte) bool { return class[c]&isWord != 0 }
+// isWordByte tells the bytes of a word; letters of other scripts are of one, too.
+func isWordByte(c byte) bool { return c >= utf8.RuneSelf || class[c]&isWord != 0 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 

@@ -79,7 +79,7 @@ func configHelp(name string) string {
 	case grouping.Newstyle2026:
 		return "Groups by the program's own frames and falls back on all frames; messages lose numbers, ids, dates and addresses. The newest."
 	case grouping.Newstyle2023:
-		return "The one before: less is taken out of messages, and frames without source count otherwise. For projects that were set up by it."
+		return "The one before: an exception's stack trace stands before its type, so that every hash is another, and a call that raises an error counts itself. For projects that come from it."
 	}
 	return "A configuration that this version of Kibitz does not know."
 }

@@ -21,26 +21,7 @@ type grouped struct {
 	Title    string            `json:"title"`
 	Culprit  string            `json:"culprit"`
 	Strategy string            `json:"strategy"`
-	Variants []variantTree     `json:"variants,omitempty"` // with --json-tree
-}
-
-// variantTree is a variant with all that was looked at.
-type variantTree struct {
-	Name        string         `json:"name"`
-	Contributes bool           `json:"contributes"`
-	Hint        string         `json:"hint,omitempty"`
-	Hash        string         `json:"hash,omitempty"`
-	Strategy    string         `json:"strategy"`
-	Tree        *componentTree `json:"tree,omitempty"`
-}
-
-type componentTree struct {
-	ID          string           `json:"id"`
-	Name        string           `json:"name"`
-	Contributes bool             `json:"contributes"`
-	Hint        string           `json:"hint,omitempty"`
-	Values      []string         `json:"values,omitempty"`
-	Children    []*componentTree `json:"children,omitempty"`
+	Tree     json.RawMessage   `json:"tree,omitempty"` // with --json-tree: all that was looked at
 }
 
 // groupCommand is how files are to be grouped and printed.
@@ -102,7 +83,7 @@ func (g *groupCommand) file(file string) error {
 	if rules == nil {
 		rules = g.rules
 	}
-	return g.print(file, grouping.Setup{Config: g.config, Rules: rules}.Group(issues.GroupingEvent(ev)))
+	return g.print(file, grouping.Setup{Config: g.config, Rules: rules}.Explain(issues.GroupingEvent(ev)))
 }
 
 func (g *groupCommand) print(file string, r grouping.Result) error {
@@ -111,8 +92,11 @@ func (g *groupCommand) print(file string, r grouping.Result) error {
 		if v.Contributes {
 			line.Hashes[v.Name] = v.Hash
 		}
-		if g.tree {
-			line.Variants = append(line.Variants, variantTree{v.Name, v.Contributes, v.Hint, v.Hash, v.Strategy, treeOf(v.Root)})
+	}
+	if g.tree {
+		var err error
+		if line.Tree, err = grouping.ExplainJSON(r); err != nil {
+			return err
 		}
 	}
 	enc := json.NewEncoder(g.out)
@@ -124,17 +108,6 @@ func (g *groupCommand) print(file string, r grouping.Result) error {
 		fmt.Fprintln(g.out, grouping.Explain(r))
 	}
 	return nil
-}
-
-func treeOf(c *grouping.Component) *componentTree {
-	if c == nil {
-		return nil
-	}
-	out := &componentTree{ID: c.ID, Name: c.Name, Contributes: c.Contributes, Hint: c.Hint, Values: c.Values}
-	for _, child := range c.Children {
-		out.Children = append(out.Children, treeOf(child))
-	}
-	return out
 }
 
 // vectorRules are the rules that a conformance vector brings along for its project, in keys that no client sends; nil when

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/jackc/pgx/v5"
@@ -140,7 +141,8 @@ func ClassOf(err error) Class {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || len(pg.Code) != 5 {
 		var op *net.OpError
-		if errors.As(err, &op) || errs.Of(err) == errs.Unavailable {
+		// A server that dies in the middle of an answer leaves half of it.
+		if errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF) || errs.Of(err) == errs.Unavailable {
 			return Down
 		}
 		return Other

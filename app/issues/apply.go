@@ -102,24 +102,12 @@ const (
 
 // bind finds the groups of the past and, at once, saves the new version and has the hashes lead to them.
 func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) error {
-	sim, err := r.simulation(ctx, of.ProjectID)
-	if err != nil {
+	p := &regroupPlan{r: r, ctx: ctx, setup: setup, of: of, seeds: map[int32]store.IssueSeed{}}
+	if err := p.look(); err != nil {
 		return err
 	}
-	span := store.SpanOf(of.ProjectID, of.Since, time.Time{})
-	span.Before = math.MaxInt64
-	for n := 0; n < maxCatchUps; n++ {
-		was := sim.events
-		if err := regroupEvents(ctx, r.store, span, setup, sim.add); err != nil {
-			return err
-		}
-		if span.After = max(span.After, sim.last); sim.events-was < fewEvents {
-			break
-		}
-	}
-	sim.settle()
-	p := &regroupPlan{r: r, ctx: ctx, sim: sim, span: span, setup: setup, of: of, seeds: map[int32]store.IssueSeed{}}
-	if err := p.prepare(sim.homeless()); err != nil {
+	p.sim.settle()
+	if err := p.prepare(r.store.EventsByID, p.sim.homeless()); err != nil {
 		return err
 	}
 	was, err := r.groupings.Current(ctx, of.ProjectID)
@@ -134,8 +122,27 @@ func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Re
 	if err := r.store.Bind(ctx, job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
 		return err
 	}
-	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(sim.groups), "events", 0)
+	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(p.sim.groups), "events", 0)
 	return r.groupings.Refresh(ctx)
+}
+
+// look goes through the window until only few events are left to come.
+func (p *regroupPlan) look() (err error) {
+	if p.sim, err = p.r.simulation(p.ctx, p.of.ProjectID); err != nil {
+		return err
+	}
+	p.span = store.SpanOf(p.of.ProjectID, p.of.Since, time.Time{})
+	p.span.Before = math.MaxInt64
+	for range maxCatchUps {
+		was := p.sim.events
+		if err := regroupEvents(p.ctx, p.r.store, p.span, p.setup, p.sim.add); err != nil {
+			return err
+		}
+		if p.span.After = max(p.span.After, p.sim.last); p.sim.events-was < fewEvents {
+			break
+		}
+	}
+	return nil
 }
 
 // homeless are the groups that would be new issues.

@@ -125,7 +125,7 @@ func (m *windowMover) late(c *regroupChunk) (ids []int64) {
 }
 
 func (m *windowMover) fileLate(ids []int64) error {
-	return m.r.eachMovable(m.ctx, m.of.ProjectID, ids, func(list []store.Movable) error {
+	return eachMovable(m.ctx, m.r.store.EventsByID, m.of.ProjectID, ids, func(list []store.Movable) error {
 		var events []store.NewEvent
 		for i := range list {
 			if e, err := m.again.newEvent(&list[i], m.of.ProjectID); err == nil {
@@ -140,7 +140,7 @@ func (m *windowMover) fileLate(ids []int64) error {
 // flush moves the pending events.
 func (m *windowMover) flush() error {
 	ids := slices.Sorted(maps.Keys(m.pending))
-	err := m.r.eachMovable(m.ctx, m.of.ProjectID, ids, func(events []store.Movable) error {
+	err := eachMovable(m.ctx, m.r.store.EventsByID, m.of.ProjectID, ids, func(events []store.Movable) error {
 		if len(events) == 0 {
 			return nil
 		}

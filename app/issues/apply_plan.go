@@ -22,8 +22,8 @@ type regroupPlan struct {
 }
 
 // plan looks at the last events and answers the new issues and the moves. The digests of the project wait for it.
-func (p *regroupPlan) plan(read store.Reader, hidden map[int64]int64) (seeds []store.IssueSeed, moves []store.HashMove, err error) {
-	if err := p.catchUp(read); err != nil {
+func (p *regroupPlan) plan(from store.EventReader, hidden map[int64]int64) (seeds []store.IssueSeed, moves []store.HashMove, err error) {
+	if err := p.catchUp(from); err != nil {
 		return nil, nil, err
 	}
 	p.sim.settle()
@@ -32,7 +32,7 @@ func (p *regroupPlan) plan(read store.Reader, hidden map[int64]int64) (seeds []s
 	for i := range homes {
 		homes[i] = p.sim.known.at(p.sim.groups[i].home)
 	}
-	if err := p.prepare(without(homes, p.seeds)); err != nil {
+	if err := p.prepare(from.EventsByID, without(homes, p.seeds)); err != nil {
 		return nil, nil, err
 	}
 	for i := range homes {
@@ -59,7 +59,7 @@ func without(homes []int64, seeds map[int32]store.IssueSeed) (groups []int32) {
 }
 
 // catchUp adds the events that came since the last look.
-func (p *regroupPlan) catchUp(read store.Reader) error {
+func (p *regroupPlan) catchUp(from store.EventReader) error {
 	again, err := newRegrouper(p.setup)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (p *regroupPlan) catchUp(read store.Reader) error {
 	defer again.close()
 	for {
 		c := &regroupChunk{}
-		if p.span, err = read(p.ctx, p.span, chunkEvents, c.take); err != nil || len(c.events) == 0 {
+		if p.span, err = from.ReadEvents(p.ctx, p.span, chunkEvents, c.take); err != nil || len(c.events) == 0 {
 			return err
 		}
 		again.chunk(c)
@@ -78,7 +78,7 @@ func (p *regroupPlan) catchUp(read store.Reader) error {
 }
 
 // prepare makes seeds for groups, of their first events.
-func (p *regroupPlan) prepare(groups []int32) error {
+func (p *regroupPlan) prepare(read byIDs, groups []int32) error {
 	firsts := make(map[int64]int32, len(groups))
 	ids := make([]int64, len(groups))
 	for i, g := range groups {
@@ -91,7 +91,7 @@ func (p *regroupPlan) prepare(groups []int32) error {
 		return err
 	}
 	defer again.close()
-	return p.r.eachMovable(p.ctx, p.of.ProjectID, ids, func(events []store.Movable) error {
+	return eachMovable(p.ctx, read, p.of.ProjectID, ids, func(events []store.Movable) error {
 		for i := range events {
 			g := firsts[events[i].ID]
 			if e, err := again.newEvent(&events[i], p.of.ProjectID); err == nil {
@@ -118,12 +118,15 @@ func (r *regrouper) newEvent(e *store.Movable, project int64) (store.NewEvent, e
 		Culprit: strings.Clone(g.Culprit), Config: string(g.Config), Hashes: rawHashes(g)}, nil
 }
 
+// byIDs reads events by their ids: store.EventsByID, in or out of a transaction.
+type byIDs func(ctx context.Context, project int64, ids []int64) ([]store.Movable, error)
+
 // eachMovable reads events by their ids, in ascending order, and hands them on as many at a time as memory allows. Those
 // that are gone, or whose issue is deleted, are left out.
-func (r *Rehearsals) eachMovable(ctx context.Context, project int64, ids []int64, fn func([]store.Movable) error) error {
+func eachMovable(ctx context.Context, read byIDs, project int64, ids []int64, fn func([]store.Movable) error) error {
 	for len(ids) > 0 {
 		page := ids[:min(len(ids), refileBatch)]
-		events, err := r.store.EventsByID(ctx, project, page)
+		events, err := read(ctx, project, page)
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func (i *Issues) EventDetail(ctx context.Context, project int64, eventID string)
 
 // place groups the event again by the project's present rules, to explain it, and finds its neighbours.
 func (i *Issues) place(ctx context.Context, d *Detail) (err error) {
-	d.Grouping = i.groupings.Setup(d.Row.ProjectID).Primary.Group(GroupingEvent(d.Event))
+	d.Grouping = i.groupings.Setup(d.Row.ProjectID).Primary.Explain(GroupingEvent(d.Event))
 	d.Place, err = i.store.EventPlace(ctx, d.Row)
 	return err
 }

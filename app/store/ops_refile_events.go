@@ -54,7 +54,11 @@ type EventScan struct {
 }
 
 func (s *Store) movables(ctx context.Context, sql string, args ...any) (out []Movable, err error) {
-	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, sql, args...)
+	return movables(ctx, s.db.Write(ctx, opsKey(0)), sql, args...)
+}
+
+func movables(ctx context.Context, q queries, sql string, args ...any) (out []Movable, err error) {
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read events to move: %w", err)
 	}

@@ -70,13 +70,24 @@ func (s *Store) RehearsalOf(ctx context.Context, refile int64) (model.Rehearsal,
 type Binding struct {
 	Grouping model.Grouping // the next version
 	Of       model.Rehearsal
-	// Plan is asked while no digest of the project runs. It reads what came last through read, and answers the new issues
-	// and where the hashes of all groups go.
-	Plan func(read Reader, hidden map[int64]int64) ([]IssueSeed, []HashMove, error)
+	// Plan is asked while no digest of the project runs. It reads what came last from the transaction, and answers the
+	// new issues and where the hashes of all groups go.
+	Plan func(EventReader, map[int64]int64) ([]IssueSeed, []HashMove, error)
 }
 
-// Reader reads as ReadEvents does, within a transaction.
-type Reader func(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) bool) (EventSpan, error)
+// EventReader reads as ReadEvents and EventsByID do, within a transaction: a plan that waited for another connection would
+// keep the digests waiting, too.
+type EventReader struct{ tx pgx.Tx }
+
+// ReadEvents is that of Store.
+func (r EventReader) ReadEvents(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) bool) (EventSpan, error) {
+	return readEvents(ctx, r.tx, span, limit, fn)
+}
+
+// EventsByID is that of Store.
+func (r EventReader) EventsByID(ctx context.Context, project int64, ids []int64) ([]Movable, error) {
+	return movables(ctx, r.tx, eventsByID, project, ids)
+}
 
 // Bind takes the first step of a regrouping, in one transaction: from its commit on events are filed by the new version,
 // into the groups that the past has under it. On success job.Seq and job.Cursor are those of the next step.
@@ -110,9 +121,7 @@ func plan(ctx context.Context, tx pgx.Tx, job RefileJob, b Binding) ([]IssueSeed
 	if err != nil {
 		return nil, nil, err
 	}
-	return b.Plan(func(ctx context.Context, span EventSpan, limit int, fn func(RawEvent) bool) (EventSpan, error) {
-		return readEvents(ctx, tx, span, limit, fn)
-	}, hidden)
+	return b.Plan(EventReader{tx}, hidden)
 }
 
 func bindPlan(ctx context.Context, tx pgx.Tx, job RefileJob, next RefileCursor, seeds []IssueSeed, moves []HashMove) error {
@@ -192,9 +201,11 @@ func (s *Store) BoundHashes(ctx context.Context, project int64, hashes [][16]byt
 // EventsByID are events of a project, as jobs read them, in order of id, except those of deleted issues. When their bodies
 // are very large it answers the first of them only.
 func (s *Store) EventsByID(ctx context.Context, project int64, ids []int64) ([]Movable, error) {
-	return s.movables(ctx, `SELECT `+movableColumns+` FROM event e JOIN issue i ON i.id = e.issue_id AND i.deleted_at IS NULL
-		WHERE e.project_id = $1 AND e.id = ANY($2) ORDER BY e.id`, project, ids)
+	return s.movables(ctx, eventsByID, project, ids)
 }
+
+const eventsByID = `SELECT ` + movableColumns + ` FROM event e JOIN issue i ON i.id = e.issue_id AND i.deleted_at IS NULL
+	WHERE e.project_id = $1 AND e.id = ANY($2) ORDER BY e.id`
 
 // FileLate gives groups to events of a regrouping that were filed by the old version and have none under the new one: they
 // were committed behind the back of the job, which had looked at later ones. The groups are found, or made, as the

@@ -101,7 +101,7 @@ func (s *Server) comparedEvent(c *fiber.Ctx, projects []model.Project, name, ref
 		setup = tried.setup
 	}
 	e.ShortID = issues.ShortID(project.Slug, e.Issue.Number)
-	e.Grouping = setup.Group(issues.GroupingEvent(ev))
+	e.Grouping = setup.Explain(issues.GroupingEvent(ev))
 	return e, nil
 }
 

@@ -148,7 +148,7 @@ func (s *Server) explained(c *fiber.Ctx) (grouping.Result, error) {
 	if err != nil {
 		return grouping.Result{}, err
 	}
-	return s.groupings.Setup(project.ID).Primary.Group(issues.GroupingEvent(ev)), nil
+	return s.groupings.Setup(project.ID).Primary.Explain(issues.GroupingEvent(ev)), nil
 }
 
 // getGroupingText is why an event is grouped where it is, as text: GET /issues/:short/events/:event/grouping.txt.
