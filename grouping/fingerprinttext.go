@@ -2,6 +2,7 @@ package grouping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -114,6 +115,9 @@ func (p *ruleLine) eventMatcher(r *fingerprintRule) {
 	} else {
 		name = p.word()
 	}
+	if !p.broken && isAction(p.excerpt(nameAt)) {
+		p.stop(nameAt, eventMatchers, "%s is an action on frames: this rule belongs among the %s", p.excerpt(nameAt), StackRules)
+	}
 	if !p.broken && (name == "" || !p.take(":")) {
 		p.stop(nameAt, eventMatchers, "%q is not a matcher: a name, a colon and a value, error.type:Timeout*", p.excerpt(nameAt))
 	}
@@ -128,6 +132,11 @@ func (p *ruleLine) eventMatcher(r *fingerprintRule) {
 		arg = p.bare()
 	}
 	p.addMatcher(r, name, arg, negate, nameAt, argAt)
+}
+
+// isAction tells whether a word is one of the commoner actions of stack trace rules.
+func isAction(word string) bool {
+	return slices.Contains(flagNames, strings.TrimLeft(word, "^v+-")) && strings.ContainsAny(word, "+-")
 }
 
 // quoted is a text in quotes, in which \" is a quote and \\ a backslash; other escapes are left to globs.
@@ -251,6 +260,9 @@ func (p *ruleLine) bareValue(r *fingerprintRule) {
 	text := p.rest()[:end]
 	if p.at += end; strings.HasPrefix(text, "title=") {
 		p.fail(start, []string{`title="..."`}, "a title stands in quotes")
+	}
+	if strings.HasPrefix(text, "#") {
+		p.warn(start, nil, "%q becomes a value of the fingerprint: a comment on fingerprint rules needs a line of its own", text)
 	}
 	p.addValue(r, text, start)
 }

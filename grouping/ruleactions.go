@@ -31,6 +31,10 @@ var (
 // flag reads an action like -app or ^+group.
 func (p *ruleLine) flag(r *rule) {
 	start := p.at
+	if p.take("->") {
+		p.stop(start, allActions, "an arrow gives a fingerprint: this rule belongs among the %s", FingerprintRules)
+		return
+	}
 	later := p.take("^")
 	earlier := !later && p.take("v")
 	on := int8(-1)

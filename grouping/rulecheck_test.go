@@ -46,6 +46,8 @@ func TestRuleErrors(t *testing.T) {
 		{strings.Repeat("module:x -app\n", 10_000), "", "line 2001: project_rules: this is one rule more than the 2000 of a project; put several into one with {a,b}, or split the project"},
 		{strings.Repeat("module:x -app\n", 2000), "type:x -> y", "fingerprint rules, line 1: project_rules"},
 		{strings.Repeat("# comment\n", 30_000), "", "stack trace rules: rule_text: the rules have 300000 bytes, and 262144 are allowed"},
+		{"type:x -> y", "", "line 1, column 8: an arrow gives a fingerprint: this rule belongs among the fingerprint rules; allowed: +app"},
+		{"", "module:x ^-group", "line 1, column 10: ^-group is an action on frames: this rule belongs among the stack trace rules; allowed: error.type"},
 		{"", "type:x", "fingerprint rules, line 1, column 7: an arrow must stand between the matchers and the fingerprint; allowed: ->"},
 		{"", "-> x", "line 1, column 1: a rule needs a matcher before its arrow; allowed: error.type, type"},
 		{"", "type:x ->", "line 1, column 10: a rule needs a value of the fingerprint after its arrow"},
@@ -58,6 +60,7 @@ func TestRuleErrors(t *testing.T) {
 		{"", "type:x -> {{ y", "line 1, column 11: the variable is not closed with }}"},
 		{"", "type:x -> y title=z", `line 1, column 13: a title stands in quotes; allowed: title="..."`},
 		{"", `type:x -> y titel="z"`, `line 1, column 13: there is no attribute "titel", perhaps "title" is meant; allowed: title`},
+		{"", "type:x -> y # why", `line 1, column 13: "#" becomes a value of the fingerprint: a comment on fingerprint rules needs a line of its own`},
 		{"", "type:x -> {{ functoin }}", `line 1, column 11: there is no variable "functoin", perhaps "function" is meant: it stands in fingerprints as <unrecognized-variable-functoin>; allowed: default`},
 		{"", "path:[ app:2 -> x", `column 12: "2" says neither`},
 	} {

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -58,6 +59,19 @@ func TestRehearsalSentence(t *testing.T) {
 	r := sampleRehearsal()
 	r.State, r.Result, r.Done, r.Total = model.JobRunning, nil, 4000, 12000
 	if got := rehearsalSentence(r); got != "Rehearsing: 4,000 of about 12,000 events of the 7 d before 19 Nov, 14:35 UTC looked at. Nothing changes meanwhile." {
+		t.Error(got)
+	}
+}
+
+// TestApplicationSentence: until the version of the rehearsal is in force, nobody is told that it is.
+func TestApplicationSentence(t *testing.T) {
+	t.Parallel()
+	p := RehearsalProps{Refile: &RefileRow{Refile: model.Refile{Kind: model.RefileRegroup, State: model.JobRunning, Done: 500, Total: 2000}, Who: "Mara"}}
+	if got := applicationSentence(p); !strings.HasSuffix(got, "new events are grouped as before.") {
+		t.Error(got)
+	}
+	p.Stale = true
+	if got := applicationSentence(p); got != "Mara applied it: new events are grouped by these rules, and 500 of 2,000 events filed anew." {
 		t.Error(got)
 	}
 }
@@ -134,7 +148,8 @@ func TestWhySentence(t *testing.T) {
 
 func TestFull(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 12040: "12,040", 1000007: "1,000,007", -1500: "-1,500"} {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 12040: "12,040", 1000007: "1,000,007", -150: "-150", -1500: "-1,500",
+		math.MinInt64: "-9,223,372,036,854,775,808"} {
 		if got := full(n); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}

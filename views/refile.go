@@ -1,6 +1,10 @@
 package views
 
-import "kibitz/app/model"
+import (
+	"strconv"
+
+	"kibitz/app/model"
+)
 
 // RefileRow is a merge, a split, a deletion or an applied rehearsal, with who did it.
 type RefileRow struct {
@@ -97,16 +101,14 @@ func manyOf(n int64, one, several string) string {
 	return full(n) + " " + several
 }
 
-// full is a number with every digit, in groups of three: sentences are read slowly, and are quoted.
+// full is a number with every digit, in groups of three: sentences are read slowly, and are quoted. It works on the
+// digits, as -n of the least number is the same number.
 func full(n int64) string {
-	if n < 0 {
-		return "-" + full(-n)
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
 	}
-	if n < 1000 {
-		return short(n)
-	}
-	rest := n % 1000
-	return full(n/1000) + "," + string([]byte{'0' + byte(rest/100), '0' + byte(rest/10%10), '0' + byte(rest%10)})
+	return text
 }
 
 // anyBusy tells whether a refiling goes on, so that the page looks again.

@@ -138,6 +138,9 @@ func applicationSentence(p RehearsalProps) string {
 	r := p.Refile
 	switch r.State {
 	case model.JobQueued, model.JobRunning:
+		if !p.Stale { // the version that it was tried beside is still in force
+			return person(r.Who) + " applied it: the past is looked at again first. Until that is done, new events are grouped as before."
+		}
 		return person(r.Who) + " applied it: new events are grouped by these rules, and " + refileProgress(r.Refile) + "."
 	case model.JobUndoing:
 		return "The application is being undone: " + full(r.Done) + " events are still to go back."

@@ -49,7 +49,7 @@ func group(_ context.Context, c *call) error {
 	}
 	if *rules != "" {
 		var err error
-		if g.rules, err = readRules(*rules); err != nil {
+		if g.rules, err = c.readRules(*rules); err != nil {
 			return fmt.Errorf("cannot read the rules of %s: %w", *rules, err)
 		}
 	}
@@ -129,8 +129,8 @@ func vectorRules(raw []byte) (*grouping.Rules, error) {
 }
 
 // readRules reads a file in which both kinds of rules may stand: a line with an arrow gives a fingerprint. Each kind
-// keeps the line numbers of the file, so that errors name the right ones.
-func readRules(file string) (*grouping.Rules, error) {
+// keeps the line numbers of the file, so that errors name the right ones. Warnings are printed.
+func (c *call) readRules(file string) (*grouping.Rules, error) {
 	raw, err := readInput(file)
 	if err != nil {
 		return nil, err
@@ -144,14 +144,19 @@ func readRules(file string) (*grouping.Rules, error) {
 		into.WriteString(line)
 		other.WriteString("\n")
 	}
-	return grouping.ParseRules(stack.String(), fingerprints.String())
+	rules, found := grouping.CheckRules(stack.String(), fingerprints.String())
+	if rules == nil {
+		return nil, found.Errors()
+	}
+	for _, warning := range found {
+		fmt.Fprintf(c.err, "kibitz: %s: warning: %v\n", file, warning)
+	}
+	return rules, nil
 }
 
-// hasArrow looks for -> outside of quotes and comments.
+// hasArrow looks for -> outside of quotes and before a comment. Matchers of either kind are divided by blanks and begin
+// with a name, so that a # after a blank is a comment wherever an arrow may follow.
 func hasArrow(line string) bool {
-	if strings.HasPrefix(strings.TrimSpace(line), "#") {
-		return false
-	}
 	quoted := false
 	for i := 0; i+1 < len(line); i++ {
 		switch {
@@ -159,7 +164,10 @@ func hasArrow(line string) bool {
 			i++
 		case line[i] == '"':
 			quoted = !quoted
-		case !quoted && line[i] == '-' && line[i+1] == '>':
+		case quoted:
+		case line[i] == '#' && strings.TrimRight(line[:i], " \t") != line[:i], line[0] == '#':
+			return false
+		case line[i] == '-' && line[i+1] == '>':
 			return true
 		}
 	}

@@ -92,7 +92,12 @@ func TestGroupRules(t *testing.T) {
 	if _, complaints, status := runGroup("--rules", bad, event); status != 1 || !strings.Contains(complaints, "line 4") {
 		t.Errorf("status %d: %s", status, complaints)
 	}
-	if hasArrow(`function:"a -> b" -app`) || hasArrow(`# a -> b`) || !hasArrow(`message:"a" -> b`) {
+	warned := writeFile(t, "rules", "module:lib -app\nmodule:[a -app\n")
+	if _, complaints, status := runGroup("--rules", warned, event); status != 0 || !strings.Contains(complaints, "warning: stack trace rules, line 2") {
+		t.Errorf("a glob that never matches: status %d: %s", status, complaints)
+	}
+	if hasArrow(`function:"a -> b" -app`) || hasArrow(`# a -> b`) || hasArrow("  # a -> b") || hasArrow(`module:a -app # a -> b`) ||
+		!hasArrow(`message:"a" -> b`) || !hasArrow(`message:"#a" tags.n:#3 -> b # c`) {
 		t.Error("an arrow in quotes or a comment is none")
 	}
 }
@@ -118,6 +123,10 @@ func TestGroupPrints(t *testing.T) {
 		if _, _, status := runGroup(wrong...); status != 2 {
 			t.Errorf("%q: status %d", wrong, status)
 		}
+	}
+	deep := writeFile(t, "deep.json", `{"extra":`+strings.Repeat("[", 10_000)+strings.Repeat("]", 10_000)+`}`)
+	if _, complaints, status := runGroup(deep); status != 1 || !strings.Contains(complaints, "nested deeper than 300") {
+		t.Errorf("status %d: %s", status, complaints)
 	}
 	if _, complaints, status := runGroup(writeFile(t, "x", "[]"), event); status != 1 || !strings.Contains(complaints, "1 of 2") {
 		t.Errorf("status %d: %s", status, complaints)

@@ -102,9 +102,9 @@ func saveGrouping(ctx context.Context, tx pgx.Tx, g *model.Grouping, expect int6
 	err := tx.QueryRow(ctx, `INSERT INTO project_grouping_version AS v (project_id, version, config, stack_rules, fingerprint_rules,
 			secondary_config, secondary_until, account_id, note, at)
 		SELECT $1::bigint, $2::bigint, $3, $4, $5, $6, $7, $8, $9, clock_timestamp()
-		WHERE coalesce((SELECT g.version FROM project_grouping g WHERE g.project_id = $1::bigint), 0) = $2::bigint - 1
+		WHERE coalesce((SELECT g.version FROM project_grouping g WHERE g.project_id = $1::bigint), 0) = $10::bigint
 		RETURNING v.at`, g.ProjectID, g.Version, g.Config, g.StackRules, g.FingerprintRules, g.SecondaryConfig, until,
-		g.AccountID, g.Note).Scan(&g.At)
+		g.AccountID, g.Note, expect).Scan(&g.At)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errs.New(errs.Conflict, "Somebody else has changed the grouping of this project in the meantime. Load the page again to see what they did.")
 	}

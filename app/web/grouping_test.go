@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -212,6 +213,8 @@ func TestRulesAreCheckedSavedAndRestored(t *testing.T) {
 	for path, form := range map[string]url.Values{page: {"do": {"save"}}, page + "/restore": {"version": {"x"}}, page + "/check": {"version": {"0"}, "config": {"none"}}} {
 		k.post(path, form).wantStatus(t, http.StatusBadRequest)
 	}
+	k.post(page, k.draft("check", math.MinInt64, "", "")).wantStatus(t, http.StatusBadRequest)
+	k.post(page, k.draft("save", math.MaxInt64, "", "")).wantStatus(t, http.StatusConflict)
 	k.post("/projects/none/grouping", k.draft("save", 0, "", "")).wantStatus(t, http.StatusNotFound)
 	k.post(page+"/restore", url.Values{"version": {"99"}}).wantStatus(t, http.StatusNotFound)
 }

@@ -146,7 +146,7 @@ func (s *Server) draftOf(c *fiber.Ctx) (draft model.Grouping, do, window string,
 		return draft, "", "", err
 	}
 	draft = model.Grouping{Config: form.Get("config"), StackRules: unixLines(form.Get("stack_rules")), FingerprintRules: unixLines(form.Get("fingerprint_rules"))}
-	if draft.Version, err = strconv.ParseInt(form.Get("version"), 10, 64); err != nil {
+	if draft.Version, err = strconv.ParseInt(form.Get("version"), 10, 64); err != nil || draft.Version < 0 {
 		return draft, "", "", errs.New(errs.Invalid, "The form does not say which version it was made from.")
 	}
 	if _, ok := grouping.ParseConfig(draft.Config); !ok {

@@ -31,7 +31,7 @@ func ParseEvent(payload []byte, mode Mode) (*Event, error) {
 	defer parsers.Put(p)
 	v, err := p.ParseBytes(payload)
 	if err != nil {
-		return nil, &Error{"json", "It is not valid JSON."}
+		return nil, unreadable(payload)
 	}
 	if v.Type() != fastjson.TypeObject {
 		return nil, &Error{"json_not_object", "It is JSON, but not an object."}
@@ -45,6 +45,14 @@ func ParseEvent(payload []byte, mode Mode) (*Event, error) {
 		r.details(v)
 	}
 	return r.ev, nil
+}
+
+// unreadable says why the parser refused a payload: it does not tell what is nested too deep from what is no JSON.
+func unreadable(payload []byte) error {
+	if deep(payload, fastjson.MaxDepth, len(payload)+1) != nil {
+		return &Error{"json_depth", fmt.Sprintf("It is nested deeper than %d.", fastjson.MaxDepth)}
+	}
+	return &Error{"json", "It is not valid JSON."}
 }
 
 func (r *parser) note(format string, args ...any) {

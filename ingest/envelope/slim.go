@@ -25,7 +25,7 @@ func (s *Slim) Parse(payload []byte) (*Event, error) {
 	s.clean = utf8.Valid(payload) && bytes.IndexByte(payload, 0) < 0 && !bytes.Contains(payload, []byte(`\u`))
 	v, err := s.json.ParseBytes(payload)
 	if err != nil {
-		return nil, &Error{"json", "It is not valid JSON."}
+		return nil, unreadable(payload)
 	}
 	if v.Type() != fastjson.TypeObject {
 		return nil, &Error{"json_not_object", "It is JSON, but not an object."}
