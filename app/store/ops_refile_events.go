@@ -45,7 +45,8 @@ func (s *Store) EventsAfter(ctx context.Context, q EventScan) ([]Movable, error)
 	return s.movables(ctx, `SELECT `+movableColumns+` FROM (
 			SELECT id FROM event WHERE issue_id = $1 AND id > $2 AND ($4::bytea[] IS NULL OR hash = ANY($4) OR $5 AND hash IS NULL)
 			ORDER BY id LIMIT $3
-		) w JOIN event e ON e.issue_id = $1 AND e.id = w.id ORDER BY e.id`, q.Issue, q.After, q.Limit, q.Hashes, q.Unhashed)
+		) w JOIN event e ON e.issue_id = $1 AND e.id = w.id AND e.received >= $6 ORDER BY e.id`, q.Issue, q.After, q.Limit, q.Hashes, q.Unhashed,
+		earliest(q.After))
 }
 
 func (s *Store) movables(ctx context.Context, sql string, args ...any) (out []Movable, err error) {

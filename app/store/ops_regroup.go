@@ -90,7 +90,7 @@ func (r EventReader) ReadEvents(ctx context.Context, span EventSpan, limit int, 
 
 // EventsByID is that of Store.
 func (r EventReader) EventsByID(ctx context.Context, project int64, ids []int64) ([]Movable, error) {
-	return movables(ctx, r.tx, eventsByID, project, ids)
+	return movables(ctx, r.tx, eventsByID, project, ids, earliestOf(ids))
 }
 
 // Bind takes the first step of a regrouping, in one transaction: from its commit on events are filed by the new version,
@@ -201,11 +201,11 @@ func (s *Store) BoundHashes(ctx context.Context, project int64, hashes [][16]byt
 // EventsByID are events of a project, as jobs read them, in order of id, except those of deleted issues. When their bodies
 // are very large it answers the first of them only.
 func (s *Store) EventsByID(ctx context.Context, project int64, ids []int64) ([]Movable, error) {
-	return s.movables(ctx, eventsByID, project, ids)
+	return s.movables(ctx, eventsByID, project, ids, earliestOf(ids))
 }
 
 const eventsByID = `SELECT ` + movableColumns + ` FROM event e JOIN issue i ON i.id = e.issue_id AND i.deleted_at IS NULL
-	WHERE e.project_id = $1 AND e.id = ANY($2) ORDER BY e.id`
+	WHERE e.project_id = $1 AND e.id = ANY($2) AND e.received >= $3 ORDER BY e.id`
 
 // FileLate gives groups to events of a regrouping that were filed by the old version and have none under the new one: they
 // were committed behind the back of the job, which had looked at later ones. The groups are found, or made, as the
