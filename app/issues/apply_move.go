@@ -36,17 +36,11 @@ const maxBound = 200_000
 // moveWindow goes through the window from the job's cursor on. Events that came after the new version are filed by it, and
 // so the end of the window is the present: ids of the next second are none of the old version's.
 func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) error {
-	again, err := newRegrouper(setup)
+	m, err := r.newWindowMover(ctx, job, of, setup)
 	if err != nil {
 		return err
 	}
-	defer again.close()
-	hidden, err := r.store.HiddenIssues(ctx, of.ProjectID)
-	if err != nil {
-		return err
-	}
-	m := &windowMover{r: r, ctx: ctx, job: job, of: of, again: again, bound: map[[16]byte]int64{}, pending: map[int64]newPlace{},
-		hidden: simKnown{hidden: hidden}}
+	defer m.again.close()
 	span := store.SpanOf(of.ProjectID, of.Since, time.Now().Add(time.Second))
 	span.After = max(span.After, job.Cursor.After)
 	if err := regroupEvents(ctx, r.store, span, setup, m.chunk); err != nil {
@@ -57,6 +51,19 @@ func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of mo
 	}
 	job.Cursor = store.RefileCursor{Step: stepFollow}
 	return nil
+}
+
+func (r *Rehearsals) newWindowMover(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) (*windowMover, error) {
+	hidden, err := r.store.HiddenIssues(ctx, of.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	again, err := newRegrouper(setup)
+	if err != nil {
+		return nil, err
+	}
+	return &windowMover{r: r, ctx: ctx, job: job, of: of, again: again, bound: map[[16]byte]int64{}, pending: map[int64]newPlace{},
+		hidden: simKnown{hidden: hidden}}, nil
 }
 
 // chunk finds the events of a chunk that belong elsewhere, and moves them when they are enough for a transaction.
@@ -117,7 +124,10 @@ func (m *windowMover) issueOf(hashes [][16]byte) int64 {
 func (m *windowMover) late(c *regroupChunk) (ids []int64) {
 	for i := range c.events {
 		e := &c.events[i]
-		if len(e.hashes) > 0 && m.issueOf(e.hashes) == 0 && m.hidden.at(e.issue) != 0 {
+		if len(e.hashes) == 0 || m.hidden.at(e.issue) == 0 {
+			continue
+		}
+		if m.issueOf(e.hashes) == 0 || m.job.State == model.JobUndoing && m.bound[e.hashes[0]] == 0 {
 			ids = append(ids, e.id)
 		}
 	}
@@ -130,6 +140,7 @@ func (m *windowMover) fileLate(ids []int64) error {
 		for i := range list {
 			if e, err := m.again.newEvent(&list[i], m.of.ProjectID); err == nil {
 				e.ID = m.r.ids.Next() // of the issue, if it makes one: its own may be that of the issue which it leaves
+				e.From = list[i].IssueID
 				events = append(events, e)
 			}
 		}
