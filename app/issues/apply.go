@@ -38,7 +38,7 @@ const (
 // regroup is the job of a regrouping, or of undoing one.
 func (r *Rehearsals) regroup(ctx context.Context, job *store.RefileJob) error {
 	if job.State == model.JobUndoing {
-		return r.refiles.MoveBack(ctx, job)
+		return r.undo(ctx, job)
 	}
 	of, err := r.store.RehearsalOf(ctx, job.ID)
 	if err != nil {
@@ -116,7 +116,7 @@ func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Re
 		return err
 	}
 	next, err := successor(was, model.Grouping{Config: of.Config, StackRules: of.StackRules, FingerprintRules: of.FingerprintRules,
-		Note: fmt.Sprintf("applied rehearsal %d", of.ID)}, job.AccountID)
+		Note: appliedNote(of)}, job.AccountID)
 	if err != nil {
 		return err
 	}

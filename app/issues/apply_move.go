@@ -39,17 +39,11 @@ const clockSlack = time.Second
 // moveWindow goes through the window from the job's cursor on. Events that came after the new version are filed by it, or by
 // a later one, and stay where that put them.
 func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) error {
-	again, err := newRegrouper(setup)
+	m, err := r.newWindowMover(ctx, job, of, setup)
 	if err != nil {
 		return err
 	}
-	defer again.close()
-	hidden, err := r.store.HiddenIssues(ctx, of.ProjectID)
-	if err != nil {
-		return err
-	}
-	m := &windowMover{r: r, ctx: ctx, job: job, of: of, again: again, bound: map[[16]byte]int64{}, pending: map[int64]newPlace{},
-		hidden: simKnown{hidden: hidden}}
+	defer m.again.close()
 	v, err := r.store.GroupingVersion(ctx, of.ProjectID, of.Version+1)
 	if err != nil {
 		return err
@@ -64,6 +58,19 @@ func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of mo
 	}
 	job.Cursor = store.RefileCursor{Step: stepFollow}
 	return nil
+}
+
+func (r *Rehearsals) newWindowMover(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) (*windowMover, error) {
+	hidden, err := r.store.HiddenIssues(ctx, of.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	again, err := newRegrouper(setup)
+	if err != nil {
+		return nil, err
+	}
+	return &windowMover{r: r, ctx: ctx, job: job, of: of, again: again, bound: map[[16]byte]int64{}, pending: map[int64]newPlace{},
+		hidden: simKnown{hidden: hidden}}, nil
 }
 
 // chunk finds the events of a chunk that belong elsewhere, and moves them when they are enough for a transaction.
@@ -124,7 +131,10 @@ func (m *windowMover) issueOf(hashes [][16]byte) int64 {
 func (m *windowMover) late(c *regroupChunk) (ids []int64) {
 	for i := range c.events {
 		e := &c.events[i]
-		if len(e.hashes) > 0 && m.issueOf(e.hashes) == 0 && m.hidden.at(e.issue) != 0 {
+		if len(e.hashes) == 0 || m.hidden.at(e.issue) == 0 {
+			continue
+		}
+		if m.issueOf(e.hashes) == 0 || m.job.State == model.JobUndoing && m.bound[e.hashes[0]] == 0 {
 			ids = append(ids, e.id)
 		}
 	}
@@ -137,6 +147,7 @@ func (m *windowMover) fileLate(ids []int64) error {
 		for i := range list {
 			if e, err := m.again.newEvent(&list[i], m.of.ProjectID); err == nil {
 				e.ID = m.r.ids.Next() // of the issue, if it makes one: its own may be that of the issue which it leaves
+				e.From = list[i].IssueID
 				events = append(events, e)
 			}
 		}

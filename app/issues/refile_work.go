@@ -175,7 +175,12 @@ func (r *Refiles) movesOf(events []store.Movable, choose func(*store.EventMove, 
 	moves, goes := make([]store.EventMove, len(events)), make([]bool, len(events))
 	var g errgroup.Group
 	for w := range workers {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer func() { // a panic here would be the process's end, and again after each start
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic over a stored event: %v", p)
+				}
+			}()
 			for i := w; i < len(events); i += workers {
 				ev := r.parse(bodies, &events[i])
 				moves[i] = moveOf(&events[i], ev)

@@ -38,6 +38,7 @@ type NewEvent struct {
 	Culprit   string
 	Tags      []Tag
 	UserHash  int64 // 0: nobody known
+	From      int64 // the issue where a stored event is; 0 when it is new
 
 	issueID int64      // discarded, or the issue that it goes to
 	older   [][16]byte // what Secondary gave, when it was asked

@@ -17,6 +17,7 @@ type RefileJob struct {
 	model.Refile
 	Seq    int64 // the steps taken so far
 	Cursor RefileCursor
+	Since  int64 // when a regrouping is undone: ids from here on are younger than the version that it saved
 }
 
 // RefileCursor is where a job goes on; what the numbers mean is the job's own matter. A job, and the undoing of one,

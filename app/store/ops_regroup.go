@@ -224,11 +224,15 @@ func (s *Store) FileLate(ctx context.Context, job *RefileJob, events []NewEvent)
 			return err
 		}
 		kept := withoutDiscarded(late, known)
+		took, err := adopt(ctx, tx, *job, kept, known)
+		if err != nil {
+			return err
+		}
 		made, err := bindIssues(ctx, tx, kept, known)
 		if err != nil {
 			return err
 		}
-		return noteLate(ctx, tx, *job, kept, made)
+		return noteLate(ctx, tx, *job, kept, append(took, made...))
 	})
 	if err == nil {
 		job.Seq++
