@@ -150,10 +150,13 @@ func TestCuts(t *testing.T) {
 	if len(ev.Logger) > 128 || !utf8.ValidString(ev.Logger) || len(ev.Exceptions[0].Value) > maxValue || len(ev.Tags[0].Value) > maxTagValue || len(ev.Notes) == 0 {
 		t.Errorf("%d %d %v", len(ev.Logger), len(ev.Exceptions[0].Value), ev.Notes)
 	}
-	frames := strings.TrimSuffix(strings.Repeat(`{"function":"f"},`, 10_000), ",")
-	ev = parse(t, `{"exception":[{"stacktrace":{"frames":[`+frames+`]}}]}`)
-	if s := ev.Exceptions[0].Stacktrace; len(s.Frames) != maxFrames || s.Omitted != 10_000-maxFrames {
-		t.Errorf("%d frames, %d left out", len(s.Frames), s.Omitted)
+	var frames strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&frames, `{"function":"f%d"},`, i)
+	}
+	ev = parse(t, `{"exception":[{"stacktrace":{"frames":[`+strings.TrimSuffix(frames.String(), ",")+`]}}]}`)
+	if s := ev.Exceptions[0].Stacktrace; len(s.Frames) != maxFrames || s.Omitted != 10_000-maxFrames || s.Frames[49].Function != "f49" || s.Frames[50].Function != "f9800" {
+		t.Errorf("%d frames, %d left out, %s after %s", len(s.Frames), s.Omitted, s.Frames[50].Function, s.Frames[49].Function)
 	}
 	crumbs := strings.TrimSuffix(strings.Repeat(`{"message":"m"},`, 10_000), ",")
 	if ev = parse(t, `{"breadcrumbs":[`+crumbs+`]}`); len(ev.Breadcrumbs) != maxBreadcrumbs {

@@ -16,7 +16,7 @@ func (r *parser) stack(v *fastjson.Value) *Stacktrace {
 	if extra := len(all) - maxFrames; extra > 0 {
 		r.note("%d of %d frames were left out", extra, len(all))
 		out.Omitted = extra
-		all = append(append([]*fastjson.Value{}, all[:maxFrames/2]...), all[len(all)-maxFrames/2:]...)
+		all = append(append([]*fastjson.Value{}, all[:oldFrames]...), all[len(all)-(maxFrames-oldFrames):]...)
 	}
 	out.Frames = r.room(len(all))
 	for _, f := range all {

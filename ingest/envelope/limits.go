@@ -33,7 +33,8 @@ const (
 	maxTags        = 100
 	maxPath        = 1024
 	maxLine        = 4096 // a line of source
-	maxFrames      = 250  // half of them from each end, as SDKs cut
+	maxFrames      = 250
+	oldFrames      = 50 // of them those farthest from the crash; the rest are the nearest, as the protocol's own server cuts
 	maxExceptions  = 50
 	maxThreads     = 256
 	maxBreadcrumbs = 200
