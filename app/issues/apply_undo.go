@@ -42,7 +42,8 @@ func appliedNote(of model.Rehearsal) string { return fmt.Sprintf("applied rehear
 const maxBacklog = time.Hour
 
 // fileWhatCame files the events since the version of a regrouping by the version of now. Those that were received before
-// stay, unless the version's own hash held them, which leads nowhere now.
+// stay, unless the version's own hash held them, which leads nowhere now. Those whose hash is discarded stay too: they were
+// kept, and an undoing throws nothing away.
 func (r *Rehearsals) fileWhatCame(ctx context.Context, job *store.RefileJob, of model.Rehearsal) error {
 	setup, err := r.currentSetup(ctx, of.ProjectID)
 	if err != nil {
