@@ -52,6 +52,7 @@ func (r *Rehearsals) regroup(ctx context.Context, job *store.RefileJob) error {
 		if err := r.bind(ctx, job, of, setup); err != nil {
 			return err
 		}
+		return store.ErrRefileMoved // behind the refilings that were made before it had moved a hash: look again
 	}
 	if job.Cursor.Step == stepMove {
 		if err := r.moveWindow(ctx, job, of, setup); err != nil {
@@ -87,10 +88,10 @@ func (r *Rehearsals) undoRegroup(ctx context.Context, id, account int64) (model.
 	}
 	back.AccountID, back.Note = account, fmt.Sprintf("undid the application of rehearsal %d", of.ID)
 	out, err := r.store.UndoRegroup(ctx, store.NewRefile{ID: id, Account: account, NextID: r.ids.Next}, of, back)
-	if err != nil {
-		return out, err
+	if err == nil {
+		r.groupings.changed(ctx)
 	}
-	return out, r.groupings.Refresh(ctx)
+	return out, err
 }
 
 const (
@@ -119,11 +120,12 @@ func (r *Rehearsals) bind(ctx context.Context, job *store.RefileJob, of model.Re
 	if err != nil {
 		return err
 	}
-	if err := r.store.Bind(ctx, job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
+	if err := r.store.Bind(ctx, *job, store.Binding{Grouping: next, Of: of, Plan: p.plan}); err != nil {
 		return err
 	}
 	r.refiles.log.Debug(movedBatch, "refile", job.ID, "groups", len(p.sim.groups), "events", 0)
-	return r.groupings.Refresh(ctx)
+	r.groupings.changed(ctx)
+	return nil
 }
 
 // look goes through the window until only few events are left to come.

@@ -33,15 +33,22 @@ type newPlace struct {
 // maxBound is how many hashes are held in memory with their issues; beyond it they are forgotten and looked up again.
 const maxBound = 200_000
 
-// moveWindow goes through the window from the job's cursor on. Events that came after the new version are filed by it, and
-// so the end of the window is the present: ids of the next second are none of the old version's.
+// clockSlack is how far the clocks of processes may differ, which make the ids of events.
+const clockSlack = time.Second
+
+// moveWindow goes through the window from the job's cursor on. Events that came after the new version are filed by it, or by
+// a later one, and stay where that put them.
 func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of model.Rehearsal, setup grouping.Setup) error {
 	m, err := r.newWindowMover(ctx, job, of, setup)
 	if err != nil {
 		return err
 	}
 	defer m.again.close()
-	span := store.SpanOf(of.ProjectID, of.Since, time.Now().Add(time.Second))
+	v, err := r.store.GroupingVersion(ctx, of.ProjectID, of.Version+1)
+	if err != nil {
+		return err
+	}
+	span := store.SpanOf(of.ProjectID, of.Since, v.At.Add(clockSlack))
 	span.After = max(span.After, job.Cursor.After)
 	if err := regroupEvents(ctx, r.store, span, setup, m.chunk); err != nil {
 		return err

@@ -67,13 +67,15 @@ func (p *regroupPlan) catchUp(from store.EventReader) error {
 	defer again.close()
 	for {
 		c := &regroupChunk{}
-		if p.span, err = from.ReadEvents(p.ctx, p.span, chunkEvents, c.take); err != nil || len(c.events) == 0 {
+		rest, err := from.ReadEvents(p.ctx, p.span, chunkEvents, c.take)
+		if err != nil || len(c.events) == 0 {
 			return err
 		}
 		again.chunk(c)
 		if err := p.sim.add(c); err != nil {
 			return err
 		}
+		p.span = rest
 	}
 }
 

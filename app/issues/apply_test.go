@@ -10,10 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"kibitz/app/db"
 	"kibitz/app/db/dbtest"
 	"kibitz/app/errs"
 	"kibitz/app/model"
+	"kibitz/app/store"
 	"kibitz/ingest"
 )
 
@@ -201,6 +204,39 @@ func TestApplyWhileDigesting(t *testing.T) {
 	})
 }
 
+// TestApplyThenRules holds that an event which rules of a later version filed keeps their group, though the job of an
+// application comes by after it.
+func TestApplyThenRules(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, dbtest.New(t))
+	d.faults("a", 0, 5)
+	d.faults("b", 0, 6)
+	of := d.rehearsed(draft(newRules))
+	_, err := d.rehearsals.Apply(d.ctx, of.ID, 5)
+	d.must(err)
+	held, err := d.store.HoldRefiles(d.ctx, d.project.ID, func(ctx context.Context) error {
+		job, _, err := d.store.NextRefile(ctx, d.project.ID)
+		if err == nil {
+			err = d.rehearsals.regroup(ctx, &job)
+		}
+		if !errors.Is(err, store.ErrRefileMoved) {
+			t.Errorf("it does not make room for others: %v", err)
+		}
+		return nil
+	})
+	if d.must(err); !held {
+		t.Fatal("somebody else works")
+	}
+	_, err = d.groupings.Save(d.ctx, d.project.ID, 1, 1, draft(`message:"fault of a" -> alone`+"\n"))
+	d.must(err)
+	bound := time.Now()
+	d.waitFor("clocks agree", func() bool { return time.Since(bound) > clockSlack })
+	d.faults("a", 7, 8)
+	d.run()
+	d.wantListed("a: 1", "b: 11")
+	d.sound()
+}
+
 // TestApplyKilled ends the job after each of its transactions, as a kill would: the next one goes on and counts nothing twice.
 func TestApplyKilled(t *testing.T) {
 	t.Parallel()
@@ -339,5 +375,129 @@ func TestApplyLate(t *testing.T) {
 	d.wantListed("b: 11", "e: 3")
 	d.sound()
 	d.undo(r)
+	d.same("undone", d.everything(), before)
+}
+
+// TestApplyAtOnce holds that of several people who apply a rehearsal at the same moment one does, and that it can be undone.
+func TestApplyAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, dbtest.New(t))
+	d.faults("a", 0, 5)
+	d.faults("b", 0, 6)
+	before := d.everything()
+	of := d.rehearsed(draft(newRules))
+	var all sync.WaitGroup
+	made, refused := make(chan model.Refile, 2), make(chan error, 2)
+	d.must(d.db.Tx(d.ctx, db.Key{Part: db.Ops}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(d.ctx, `SELECT FROM rehearsal WHERE id = $1 FOR UPDATE`, of.ID); err != nil {
+			return err
+		}
+		for range cap(made) {
+			all.Go(func() {
+				if r, err := d.rehearsals.Apply(d.ctx, of.ID, 5); err != nil {
+					refused <- err
+				} else {
+					made <- r
+				}
+			})
+		}
+		d.waitFor("both wait for the rehearsal", func() bool {
+			return len(d.lines(`SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)) == cap(made)
+		})
+		return nil
+	}))
+	all.Wait()
+	if len(made) != 1 {
+		t.Fatalf("%d of %d applied it", len(made), cap(made))
+	}
+	for range len(refused) {
+		if err := <-refused; errs.Of(err) != errs.Conflict {
+			t.Errorf("the others are told %v", err)
+		}
+	}
+	d.run()
+	d.wantListed("b: 11")
+	d.undo(<-made)
+	d.same("undone", d.everything(), before)
+}
+
+// TestSplitBeforeBind holds that what is split between the application of a rehearsal and its job is moved before, with its
+// events, and is undone after: the order is that in which hashes moved, not that in which people asked.
+func TestSplitBeforeBind(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, dbtest.New(t))
+	d.faults("c", 0, 5)
+	d.faults("d", 0, 9)
+	d.merge(d.issue("d"), d.issue("c"))
+	d.run()
+	d.pass()
+	since := time.Now()
+	d.faults("a", 0, 20)
+	d.faults("c", 5, 7)
+	d.pass()
+	before := d.everything()
+	of, err := d.rehearsals.Start(d.ctx, d.project.ID, 1, draft(`message:"fault of a" -> c`+"\n"), since)
+	d.must(err)
+	d.must(d.drive(d.rehearsals))
+	applied, err := d.rehearsals.Apply(d.ctx, of.ID, 5)
+	d.must(err)
+	hash := d.lines(`SELECT encode(hash, 'hex') FROM event WHERE title = 'fault of c' LIMIT 1`)[0]
+	split, err := d.refiles.Split(d.ctx, d.issue("d").ID, []string{hash}, 5)
+	d.must(err)
+	d.run()
+	d.wantListed("a: 27", "d: 9")
+	d.sound()
+	if _, err := d.refiles.Undo(d.ctx, split.ID, 5); errs.Of(err) != errs.Conflict || !strings.Contains(errs.Message(err), "Undo that one first") {
+		t.Errorf("the split is undone below the regrouping: %v", err)
+	}
+	d.undo(applied)
+	d.wantListed("a: 20", "c: 7", "d: 9")
+	d.undo(split)
+	d.same("undone", d.everything(), before)
+}
+
+// TestMergeIntoEmptied holds that an issue which a regrouping empties stays when others are merged into it meanwhile.
+func TestMergeIntoEmptied(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, dbtest.New(t))
+	d.faults("c", 0, 7)
+	d.pass()
+	since := time.Now()
+	d.faults("a", 0, 9)
+	d.faults("b", 0, 8)
+	d.pass()
+	before := d.everything()
+	of, err := d.rehearsals.Start(d.ctx, d.project.ID, 1, draft(`message:"fault of b" -> a`+"\n"), since)
+	d.must(err)
+	d.must(d.drive(d.rehearsals))
+	applied, err := d.rehearsals.Apply(d.ctx, of.ID, 5)
+	d.must(err)
+	var merged model.Refile
+	held, err := d.store.HoldRefiles(d.ctx, d.project.ID, func(ctx context.Context) error {
+		job, _, err := d.store.NextRefile(ctx, d.project.ID)
+		if err != nil {
+			return err
+		}
+		if of, err = d.rehearsals.Get(ctx, of.ID); err != nil {
+			return err
+		}
+		setup, err := setupOf(model.Grouping{Config: of.Config, FingerprintRules: of.FingerprintRules})
+		if err != nil {
+			return err
+		}
+		if err := d.rehearsals.bind(ctx, &job, of, setup); err != nil {
+			return err
+		}
+		merged = d.merge(d.issue("b"), d.issue("c"))
+		return nil
+	})
+	if d.must(err); !held {
+		t.Fatal("somebody else works")
+	}
+	d.run()
+	d.wantListed("a: 17", "b: 7")
+	d.sound()
+	d.undo(merged)
+	d.undo(applied)
 	d.same("undone", d.everything(), before)
 }

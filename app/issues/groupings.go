@@ -201,7 +201,15 @@ func (g *Groupings) Save(ctx context.Context, project, account, expect int64, dr
 	if next, err = g.store.SaveGrouping(ctx, next, expect); err != nil {
 		return next, err
 	}
-	return next, g.Refresh(ctx)
+	g.changed(ctx)
+	return next, nil
+}
+
+// changed has this process group by what was just saved. When it cannot hear of it now, the drain does with its next batch.
+func (g *Groupings) changed(ctx context.Context) {
+	if err := g.Refresh(ctx); err != nil {
+		g.log.Warn("cannot refresh the groupings of projects", "err", err)
+	}
 }
 
 // Restore makes a new version with the content of an old one; version 0 is the grouping of a project without rules.

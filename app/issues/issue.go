@@ -93,8 +93,8 @@ func (i *Issues) Event(ctx context.Context, issue model.Issue, which string) (ro
 		row, err = i.store.FirstEvent(ctx, issue)
 	default:
 		row, err = i.store.Event(ctx, issue.ProjectID, strings.ReplaceAll(strings.ToLower(which), "-", ""))
-		if err == nil && row.IssueID != issue.ID {
-			err = errs.New(errs.NotFound, "That event belongs to another issue.")
+		if err == nil {
+			err = i.leadsTo(ctx, row.IssueID, issue)
 		}
 	}
 	if err != nil {
@@ -102,6 +102,27 @@ func (i *Issues) Event(ctx context.Context, issue model.Issue, which string) (ro
 	}
 	ev, err = parseRow(&row)
 	return row, ev, err
+}
+
+// leadsTo refuses an event that belongs elsewhere. One whose issue was merged into this is here, though the job that brings
+// it may still be on its way.
+func (i *Issues) leadsTo(ctx context.Context, from int64, to model.Issue) error {
+	if from == to.ID {
+		return nil
+	}
+	at, err := i.store.Taker(ctx, from)
+	if err == nil && at.ID != to.ID {
+		err = errs.New(errs.NotFound, "That event belongs to another issue.")
+	}
+	return err
+}
+
+// Taker is the issue that took another in, at the end of however many merges; the issue itself when it was not merged.
+func (i *Issues) Taker(ctx context.Context, issue model.Issue) (model.Issue, error) {
+	if issue.MergedInto == 0 {
+		return issue, nil
+	}
+	return i.store.Taker(ctx, issue.ID)
 }
 
 // ProjectEvent is one event of a project, parsed whole.

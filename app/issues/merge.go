@@ -51,12 +51,17 @@ func (r *Refiles) Split(ctx context.Context, issue int64, hashes []string, accou
 	if err != nil {
 		return model.Refile{}, err
 	}
-	seed, err := r.seed(ctx, issue, hashes, raw[0])
+	all, err := r.store.IssueHashes(ctx, issue)
+	if err != nil {
+		return model.Refile{}, err
+	}
+	newest, events := among(all, raw)
+	seed, err := r.seed(ctx, issue, newest, raw[0])
 	if err != nil {
 		return model.Refile{}, err
 	}
 	defer r.Wake()
-	return r.store.CreateSplit(ctx, r.newRefile(account), issue, raw, seed)
+	return r.store.CreateSplit(ctx, r.newRefile(account), issue, raw, seed, events)
 }
 
 func chosenHashes(hashes []string) (raw [][16]byte, err error) {
@@ -80,19 +85,14 @@ func chosenHashes(hashes []string) (raw [][16]byte, err error) {
 
 // seed is the new issue that hashes of an issue would make: it is called after their newest event, and after the issue
 // where none is kept.
-func (r *Refiles) seed(ctx context.Context, issue int64, hashes []string, first [16]byte) (store.IssueSeed, error) {
+func (r *Refiles) seed(ctx context.Context, issue int64, h model.IssueHash, first [16]byte) (store.IssueSeed, error) {
 	of, err := r.store.IssueByID(ctx, issue)
-	if err != nil {
-		return store.IssueSeed{}, err
-	}
-	all, err := r.store.IssueHashes(ctx, issue)
 	if err != nil {
 		return store.IssueSeed{}, err
 	}
 	s := store.IssueSeed{ID: r.ids.Next(), Config: of.Config, Hash: first, Title: of.Title, Type: of.Type, Value: of.Value, Culprit: of.Culprit,
 		Platform: of.Platform, Level: string(of.Level), Status: of.Status, FirstSeen: of.FirstSeen, LastSeen: of.LastSeen,
 		FirstRelease: of.FirstRelease, LastRelease: of.LastRelease}
-	h := newest(all, hashes)
 	if h.EventID == "" {
 		return s, nil
 	}
@@ -100,14 +100,19 @@ func (r *Refiles) seed(ctx context.Context, issue int64, hashes []string, first 
 	return s, r.nameAfter(ctx, &s, of.ProjectID, h.EventID)
 }
 
-// newest is the one of some hashes that has the newest event.
-func newest(all []model.IssueHash, hashes []string) (out model.IssueHash) {
+// among is the one of the chosen hashes that has the newest event, and how many events they have together.
+func among(all []model.IssueHash, chosen [][16]byte) (newest model.IssueHash, events int64) {
 	for _, h := range all {
-		if slices.Contains(hashes, h.Hash) && h.EventID != "" && h.LastSeen.After(out.LastSeen) {
-			out = h
+		raw, err := parseHash(h.Hash)
+		if err != nil || !slices.Contains(chosen, raw) {
+			continue
+		}
+		events += h.Events
+		if h.EventID != "" && h.LastSeen.After(newest.LastSeen) {
+			newest = h
 		}
 	}
-	return out
+	return newest, events
 }
 
 func (r *Refiles) nameAfter(ctx context.Context, s *store.IssueSeed, project int64, eventID string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"kibitz/app/errs"
@@ -55,6 +56,11 @@ func (r *Refiles) List(ctx context.Context, project int64, limit int) ([]model.R
 // ForIssue are the latest refilings that an issue gave to or took from.
 func (r *Refiles) ForIssue(ctx context.Context, issue int64, limit int) ([]model.Refile, error) {
 	return r.store.IssueRefiles(ctx, issue, limit)
+}
+
+// Open are those of them that wait or run.
+func (r *Refiles) Open(ctx context.Context, issue int64, limit int) ([]model.Refile, error) {
+	return r.store.OpenRefiles(ctx, issue, limit)
 }
 
 // Hashes are the hashes that lead to an issue.
@@ -159,9 +165,6 @@ func (r *Refiles) work(ctx context.Context, job *store.RefileJob) error {
 	if w, ok := r.workers[job.Kind]; ok {
 		return w.Work(ctx, job)
 	}
-	if err := r.store.EstimateRefile(ctx, *job); err != nil {
-		return err
-	}
 	if job.State == model.JobUndoing {
 		return r.MoveBack(ctx, job)
 	}
@@ -173,16 +176,16 @@ const settlePage = 100
 
 // settle narrows when the issues of a refiling were seen to what is left of them.
 func (r *Refiles) settle(ctx context.Context, refile int64) error {
-	for after := int64(0); ; {
-		ids, err := r.store.RefileIssues(ctx, refile, after, settlePage)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		if err := r.store.SettleIssues(ctx, ids); err != nil {
-			return err
-		}
-		after = ids[len(ids)-1]
+	ids, err := r.store.RefileIssues(ctx, refile)
+	if err != nil {
+		return err
 	}
+	for page := range slices.Chunk(ids, settlePage) {
+		if err := r.store.SettleIssues(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trouble notes why a job does not go on. Only what was said to people, about a job that can be given up, ends it; a

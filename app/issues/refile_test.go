@@ -365,6 +365,52 @@ func TestMergeOfMerge(t *testing.T) {
 	m.same("undone", append(append(m.counters(a.ID), m.counters(b.ID)...), m.counters(c.ID)...), before)
 }
 
+// TestBusyHashes holds what people are told who move hashes while an application holds them for longer than a page waits.
+func TestBusyHashes(t *testing.T) {
+	t.Parallel()
+	m := newMover(t, dbtest.New(t))
+	m.faults("a", 0, 1)
+	m.faults("b", 0, 1)
+	a, b := m.issue("a"), m.issue("b")
+	m.must(m.db.Tx(db.With(m.ctx, db.Jobs), db.Key{Part: db.Ops}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(m.ctx, `SELECT pg_advisory_xact_lock(715190223, $1)`, m.project.ID); err != nil {
+			return err
+		}
+		if _, err := m.refiles.Merge(m.ctx, a.ID, []int64{b.ID}, 5); errs.Of(err) != errs.Unavailable || !strings.Contains(errs.Message(err), "Try again") {
+			t.Errorf("a merge meanwhile: %v", err)
+		}
+		return nil
+	}))
+	m.merge(a, b)
+}
+
+// TestTaker holds that an event is found at the end of however many merges its issue went through, before any job has
+// moved it.
+func TestTaker(t *testing.T) {
+	t.Parallel()
+	m := newMover(t, dbtest.New(t))
+	m.faults("0", 0, 1)
+	m.faults("other", 0, 1)
+	first := m.issue("0")
+	id := m.lines(`SELECT event_id::text FROM event WHERE issue_id = $1`, first.ID)[0]
+	for n := range 25 {
+		m.faults(fmt.Sprint(n+1), 0, 1)
+		m.merge(m.issue(fmt.Sprint(n+1)), m.issue(fmt.Sprint(n)))
+	}
+	first, err := m.store.Issue(m.ctx, first.ProjectID, first.Number)
+	m.must(err)
+	last, err := m.issues.Taker(m.ctx, first)
+	if m.must(err); last.ID != m.issue("25").ID {
+		t.Errorf("issue 0 leads to %+v", last)
+	}
+	if row, _, err := m.issues.Event(m.ctx, last, id); err != nil || row.IssueID != first.ID {
+		t.Errorf("its event is %+v, %v", row, err)
+	}
+	if _, _, err := m.issues.Event(m.ctx, m.issue("other"), id); errs.Of(err) != errs.NotFound {
+		t.Errorf("the event of another issue: %v", err)
+	}
+}
+
 // TestRefusals holds what cannot be merged, split or deleted, and says why.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

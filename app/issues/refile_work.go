@@ -18,14 +18,14 @@ import (
 // which digests wait.
 const refileBatch = 500
 
-// source is a stretch of events to move, and where they go.
+// source is the events of an issue that move, and where they go.
 type source struct {
 	scan store.EventScan
 	to   int64
-	// byHash is where the events of a hash go; set for those whose hash is not kept and must be found by grouping with
-	// the project's setup.
+	// byHash is where the events of a hash go, when not all go to one issue.
 	byHash map[[16]byte]int64
-	setup  GroupingSetup
+	// setup finds the hashes of events from before hashes were kept.
+	setup GroupingSetup
 }
 
 // moveOn moves the events of a merge or split. A merge empties whole issues; a split follows hashes.
@@ -41,27 +41,22 @@ func (r *Refiles) moveOn(ctx context.Context, job *store.RefileJob) error {
 	if err != nil {
 		return err
 	}
-	return r.walk(ctx, job, 0, append(byHashes(hashes), unhashed(hashes, r.groupings.Setup(job.ProjectID))...))
+	sources = byHashes(hashes)
+	for i := range sources {
+		sources[i].scan.Unhashed, sources[i].setup = true, r.groupings.Setup(job.ProjectID)
+	}
+	return r.walk(ctx, job, 0, sources)
 }
 
+// byHashes takes each issue once, however many of its hashes moved.
 func byHashes(hashes []store.MovedHash) (out []source) {
 	for _, h := range hashes {
-		out = append(out, source{scan: store.EventScan{Issue: h.From, Hash: h.Hash}, to: h.To})
-	}
-	return out
-}
-
-// unhashed are the events from before hashes were kept, of the issues that give hashes away.
-func unhashed(hashes []store.MovedHash, setup GroupingSetup) (out []source) {
-	at := map[int64]int{}
-	for _, h := range hashes {
-		i, ok := at[h.From]
-		if !ok {
-			i = len(out)
-			at[h.From] = i
-			out = append(out, source{scan: store.EventScan{Issue: h.From, Unhashed: true}, byHash: map[[16]byte]int64{}, setup: setup})
+		if n := len(out); n == 0 || out[n-1].scan.Issue != h.From {
+			out = append(out, source{scan: store.EventScan{Issue: h.From}, byHash: map[[16]byte]int64{}})
 		}
-		out[i].byHash[[16]byte(h.Hash)] = h.To
+		last := &out[len(out)-1]
+		last.scan.Hashes = append(last.scan.Hashes, h.Hash)
+		last.byHash[[16]byte(h.Hash)] = h.To
 	}
 	return out
 }
@@ -148,6 +143,10 @@ func (s source) choose(m *store.EventMove, ev *envelope.Event) bool {
 		m.To = s.to
 		return true
 	}
+	if m.OldHash != nil {
+		m.To = s.byHash[[16]byte(m.OldHash)]
+		return m.To != 0
+	}
 	if ev == nil {
 		return false
 	}
@@ -176,7 +175,12 @@ func (r *Refiles) movesOf(events []store.Movable, choose func(*store.EventMove, 
 	moves, goes := make([]store.EventMove, len(events)), make([]bool, len(events))
 	var g errgroup.Group
 	for w := range workers {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer func() { // a panic here would be the process's end, and again after each start
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic over a stored event: %v", p)
+				}
+			}()
 			for i := w; i < len(events); i += workers {
 				ev := r.parse(bodies, &events[i])
 				moves[i] = moveOf(&events[i], ev)

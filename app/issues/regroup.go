@@ -180,8 +180,14 @@ func (r *regrouper) chunk(c *regroupChunk) {
 // errUnreadable marks a stored event that cannot be inflated or parsed any more.
 var errUnreadable = errors.New("the stored event cannot be read")
 
-// event groups one stored body. The texts of the result are valid until the next one.
+// event groups one stored body. The texts of the result are valid until the next one. A panic over it is its own trouble:
+// these rules may not have met a single event before, and a job that ended the process would end the next one too.
 func (r *regrouper) event(stored []byte) (result grouping.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: panic: %v", errUnreadable, p)
+		}
+	}()
 	if r.body, err = r.bodies.DecodeAll(stored, r.body[:0]); err != nil {
 		return result, fmt.Errorf("%w: %w", errUnreadable, err)
 	}

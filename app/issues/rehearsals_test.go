@@ -3,6 +3,7 @@ package issues
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -283,6 +284,14 @@ func TestRehearsalRun(t *testing.T) {
 	k.must(err)
 	stop()
 	<-ended
+}
+
+// TestRegroupPanic holds that a panic over an event is the event's.
+func TestRegroupPanic(t *testing.T) {
+	t.Parallel()
+	if _, err := (&regrouper{}).event([]byte("x")); !errors.Is(err, errUnreadable) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestRehearsalConfig holds that another configuration can be rehearsed.

@@ -129,7 +129,7 @@ type Tombstone struct {
 type IssueHash struct {
 	Hash      string // hex
 	Config    string
-	Events    int64 // kept events whose primary hash it is
+	Events    int64 // whose primary hash it is, among the newest of the issue
 	LastSeen  time.Time
 	Title     string // of its newest event
 	EventID   string // of its newest event

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"kibitz/app/errs"
 	"kibitz/app/model"
 )
 
@@ -188,9 +190,13 @@ func queueHoldHashes(b *pgx.Batch, projects []int64) {
 }
 
 // lockHashes waits for the digests that run and keeps others away until the transaction ends. It comes before any other
-// lock.
+// lock. An application of many groups may hold it for longer than a page waits: then it is errs.Unavailable.
 func lockHashes(ctx context.Context, tx pgx.Tx, project int64) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, ($2::bigint % 2147483647)::int)`, hashesLock, project); err != nil {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, ($2::bigint % 2147483647)::int)`, hashesLock, project)
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "57014") { // both timeouts: it does nothing but wait
+		return fmt.Errorf("%w: %w", errs.New(errs.Unavailable, "The groups of this project are being moved right now. Try again in a moment."), err)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot lock the hashes of project %d: %w", project, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,6 +42,14 @@ func scanEventInto(row pgx.CollectableRow, body bool) (e model.StoredEvent, err 
 // earliest is the first moment at which an event with a time-ordered id can have been stored, so that a query opens
 // only the days after it. There is no last one: what waited long in a spool stands under a later day.
 func earliest(id int64) time.Time { return model.TimeOf(id).Add(-24 * time.Hour) }
+
+// earliestOf is the same for several: without it a statement looks for each of them in each day.
+func earliestOf(ids []int64) time.Time {
+	if len(ids) == 0 {
+		return time.Time{}
+	}
+	return earliest(slices.Min(ids))
+}
 
 // Event is the event of a project with an event id, with its body; errs.NotFound when there is none.
 func (s *Store) Event(ctx context.Context, project int64, eventID string) (model.StoredEvent, error) {

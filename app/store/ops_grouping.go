@@ -91,7 +91,8 @@ func (s *Store) SaveGrouping(ctx context.Context, g model.Grouping, expect int64
 }
 
 // saveGrouping is for a transaction that has locked the hashes of the project: digests hold them while they compare the
-// version, so that none is filed by the old one after this commits.
+// version, so that none is filed by the old one after this commits. Its time is that of now, not of the transaction's begin:
+// all that the old one filed came before.
 func saveGrouping(ctx context.Context, tx pgx.Tx, g *model.Grouping, expect int64) error {
 	g.Version = expect + 1
 	var until *time.Time
@@ -99,8 +100,8 @@ func saveGrouping(ctx context.Context, tx pgx.Tx, g *model.Grouping, expect int6
 		until = &g.SecondaryUntil
 	}
 	err := tx.QueryRow(ctx, `INSERT INTO project_grouping_version AS v (project_id, version, config, stack_rules, fingerprint_rules,
-			secondary_config, secondary_until, account_id, note)
-		SELECT $1::bigint, $2::bigint, $3, $4, $5, $6, $7, $8, $9
+			secondary_config, secondary_until, account_id, note, at)
+		SELECT $1::bigint, $2::bigint, $3, $4, $5, $6, $7, $8, $9, clock_timestamp()
 		WHERE coalesce((SELECT g.version FROM project_grouping g WHERE g.project_id = $1::bigint), 0) = $10::bigint
 		RETURNING v.at`, g.ProjectID, g.Version, g.Config, g.StackRules, g.FingerprintRules, g.SecondaryConfig, until,
 		g.AccountID, g.Note, expect).Scan(&g.At)

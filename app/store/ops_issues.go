@@ -152,6 +152,15 @@ func (s *Store) IssueByID(ctx context.Context, id int64) (model.Issue, error) {
 	return s.oneIssue(ctx, 0, `SELECT `+issueColumns+` FROM issue i WHERE i.id = $1 AND i.deleted_at IS NULL`, id)
 }
 
+// Taker is the issue to which merges lead from one; errs.NotFound when that has been deleted.
+func (s *Store) Taker(ctx context.Context, id int64) (model.Issue, error) {
+	return s.oneIssue(ctx, 0, `WITH RECURSIVE way AS (
+			SELECT id, merged_into FROM issue WHERE id = $1
+			UNION SELECT i.id, i.merged_into FROM issue i JOIN way ON i.id = way.merged_into
+		)
+		SELECT `+issueColumns+` FROM way JOIN issue i USING (id) WHERE way.merged_into IS NULL AND i.deleted_at IS NULL`, id)
+}
+
 func (s *Store) oneIssue(ctx context.Context, project int64, sql string, args ...any) (model.Issue, error) {
 	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, sql, args...)
 	if err != nil {

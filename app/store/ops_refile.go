@@ -27,7 +27,8 @@ type RefileCursor struct{ Step, After int64 }
 // ErrRefileMoved marks that somebody else took a step of a job, or undid it, in between.
 var ErrRefileMoved = errors.New("the job stands elsewhere")
 
-const refileColumns = `r.id, r.project_id, r.kind, r.state, r.discard, r.into_issue, r.from_issues, r.hashes, r.done, r.total,
+// A regrouping may take from some 100,000 issues: no more of them are read than people can choose (issues.MaxRefileIssues).
+const refileColumns = `r.id, r.project_id, r.kind, r.state, r.discard, r.into_issue, r.from_issues[1:100], r.hashes, r.done, r.total,
 	r.account_id, r.created_at, coalesce(r.finished_at, 'epoch'), coalesce(r.purged_at, 'epoch'), r.error`
 
 func refileFields(r *model.Refile) []any {
@@ -74,12 +75,18 @@ func (s *Store) Refiles(ctx context.Context, project int64, limit int) ([]model.
 	return s.refiles(ctx, `SELECT `+refileColumns+` FROM refile r WHERE r.project_id = $1 ORDER BY r.id DESC LIMIT $2`, project, limit)
 }
 
-// IssueRefiles are the latest refilings that an issue gave to or took from.
+// IssueRefiles are the latest refilings that an issue gave to or took from; it looks through all of the project.
 func (s *Store) IssueRefiles(ctx context.Context, issue int64, limit int) ([]model.Refile, error) {
-	return s.refiles(ctx, `SELECT `+refileColumns+` FROM issue i JOIN refile r USING (project_id)
-		WHERE i.id = $1 AND (r.into_issue = i.id OR r.from_issues @> ARRAY[i.id] OR r.made_issues @> ARRAY[i.id])
-		ORDER BY r.id DESC LIMIT $2`, issue, limit)
+	return s.refiles(ctx, ofIssue+` ORDER BY r.id DESC LIMIT $2`, issue, limit)
 }
+
+// OpenRefiles are those of them that wait or run: an index holds no others.
+func (s *Store) OpenRefiles(ctx context.Context, issue int64, limit int) ([]model.Refile, error) {
+	return s.refiles(ctx, ofIssue+` AND r.state IN `+openStates+` ORDER BY r.turn DESC LIMIT $2`, issue, limit)
+}
+
+const ofIssue = `SELECT ` + refileColumns + ` FROM issue i JOIN refile r USING (project_id)
+	WHERE i.id = $1 AND (r.into_issue = i.id OR r.from_issues @> ARRAY[i.id] OR r.made_issues @> ARRAY[i.id])`
 
 func (s *Store) refiles(ctx context.Context, sql string, args ...any) ([]model.Refile, error) {
 	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, sql, args...)
@@ -98,7 +105,7 @@ const openStates = `('queued', 'running', 'undoing')`
 // OpenRefileProjects are the projects whose refilings wait or run, the one that waits longest first.
 func (s *Store) OpenRefileProjects(ctx context.Context) ([]int64, error) {
 	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT project_id FROM refile
-		WHERE state IN `+openStates+` GROUP BY project_id ORDER BY min(turn)`)
+		WHERE state IN `+openStates+` GROUP BY project_id ORDER BY min(created_at)`)
 	if err != nil {
 		return nil, fmt.Errorf("cannot look for refilings: %w", err)
 	}
@@ -144,27 +151,6 @@ func (s *Store) NextRefile(ctx context.Context, project int64) (job RefileJob, o
 		return job, false, fmt.Errorf("cannot take a refiling of project %d: %w", project, err)
 	}
 	return job, true, nil
-}
-
-// EstimateRefile counts the events that carry the hashes of a job, and notes them as its total.
-func (s *Store) EstimateRefile(ctx context.Context, job RefileJob) error {
-	_, err := s.db.Write(ctx, opsKey(job.ProjectID)).Exec(ctx, `UPDATE refile SET total = done + (
-			SELECT count(*) FROM refile_hash h
-			JOIN event e ON e.issue_id = CASE refile.state WHEN 'undoing' THEN h.undo_from ELSE h.from_issue END AND e.hash = h.hash
-			WHERE h.refile_id = $1
-		) WHERE id = $1`, job.ID)
-	if err != nil {
-		return fmt.Errorf("cannot count the events of refiling %d: %w", job.ID, err)
-	}
-	return nil
-}
-
-// SetRefileTotal notes how many events a job will look at, as far as is known.
-func (s *Store) SetRefileTotal(ctx context.Context, id, total int64) error {
-	if _, err := s.db.Write(ctx, opsKey(0)).Exec(ctx, `UPDATE refile SET total = $2 WHERE id = $1`, id, total); err != nil {
-		return fmt.Errorf("cannot note the size of refiling %d: %w", id, err)
-	}
-	return nil
 }
 
 // FinishRefile ends a job whose events have all moved: done, or undone. Issues that it had made and that are left

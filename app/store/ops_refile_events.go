@@ -29,28 +29,24 @@ const maxReadBytes = 16 << 20
 
 const movableColumns = `e.id, e.issue_id, e.received, e.ts, e.level, e.release, e.hash, e.user_hash, e.body`
 
-// EventsAfter is a page of the events of an issue, in order of id, above one. With hash, only those whose primary
-// hash it is; with unhashed, only those stored before hashes were kept.
-func (s *Store) EventsAfter(ctx context.Context, q EventScan) ([]Movable, error) {
-	switch {
-	case q.Hash != nil:
-		return s.movables(ctx, `SELECT `+movableColumns+` FROM event e
-			WHERE e.issue_id = $1 AND e.hash = $4 AND e.id > $2 ORDER BY e.id LIMIT $3`, q.Issue, q.After, q.Limit, q.Hash)
-	case q.Unhashed:
-		return s.movables(ctx, `SELECT `+movableColumns+` FROM event e
-			WHERE e.issue_id = $1 AND e.hash IS NULL AND e.id > $2 ORDER BY e.id LIMIT $3`, q.Issue, q.After, q.Limit)
-	}
-	return s.movables(ctx, `SELECT `+movableColumns+` FROM event e
-		WHERE e.issue_id = $1 AND e.id > $2 ORDER BY e.id LIMIT $3`, q.Issue, q.After, q.Limit)
-}
-
-// EventScan says which events of an issue to read.
+// EventScan says which events of an issue to read: those with certain hashes, all when none are named. Unhashed adds those
+// stored before hashes were kept.
 type EventScan struct {
 	Issue    int64
-	Hash     []byte
+	Hashes   [][]byte
 	Unhashed bool
 	After    int64
 	Limit    int
+}
+
+// EventsAfter is a page of the events of an issue, in order of id, above one. They are found by the index alone, which
+// holds their hashes: however many others lie between them, no row of those is read.
+func (s *Store) EventsAfter(ctx context.Context, q EventScan) ([]Movable, error) {
+	return s.movables(ctx, `SELECT `+movableColumns+` FROM (
+			SELECT id FROM event WHERE issue_id = $1 AND id > $2 AND ($4::bytea[] IS NULL OR hash = ANY($4) OR $5 AND hash IS NULL)
+			ORDER BY id LIMIT $3
+		) w JOIN event e ON e.issue_id = $1 AND e.id = w.id AND e.received >= $6 ORDER BY e.id`, q.Issue, q.After, q.Limit, q.Hashes, q.Unhashed,
+		earliest(q.After))
 }
 
 func (s *Store) movables(ctx context.Context, sql string, args ...any) (out []Movable, err error) {
@@ -77,14 +73,14 @@ func movables(ctx context.Context, q queries, sql string, args ...any) (out []Mo
 	return out, nil
 }
 
-// MovedHashes are the hashes that a job follows, in order: where their events are, and where they go.
+// MovedHashes are the hashes that a job follows, in order of the issues where their events are, with where they go.
 func (s *Store) MovedHashes(ctx context.Context, job RefileJob) ([]MovedHash, error) {
 	from, to := "from_issue", "to_issue"
 	if job.State == model.JobUndoing {
 		from, to = "undo_from", "from_issue"
 	}
 	rows, err := s.db.Write(ctx, opsKey(job.ProjectID)).Query(ctx, `SELECT hash, `+from+`, `+to+` FROM refile_hash
-		WHERE refile_id = $1 AND `+from+` <> 0 AND `+to+` <> 0 AND `+from+` <> `+to+` ORDER BY hash`, job.ID)
+		WHERE refile_id = $1 AND `+from+` <> 0 AND `+to+` <> 0 AND `+from+` <> `+to+` ORDER BY 2, 1`, job.ID)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the hashes of refiling %d: %w", job.ID, err)
 	}

@@ -92,11 +92,16 @@ func checkHeld(project int64, ids []int64, list []heldIssue) error {
 	return nil
 }
 
-// addRefile writes the row of a refiling. Its job waits for a turn; a deletion has none and is done.
+// nextTurn is the place of a refiling behind all others of a project ($2): in the order of these their hashes have moved, their
+// jobs run, and they are undone in the reverse of it. It is given while the hashes are locked; ids are made before, and
+// those of another process by another clock.
+const nextTurn = `(SELECT coalesce(max(o.turn), 0) + 1 FROM refile o WHERE o.project_id = $2)`
+
+// addRefile writes the row of a refiling. Its job waits for its turn; a deletion has none and is done.
 func addRefile(ctx context.Context, tx pgx.Tx, r model.Refile, made []int64) error {
 	_, err := tx.Exec(ctx, `INSERT INTO refile (id, project_id, kind, state, discard, into_issue, from_issues, made_issues, total,
 			account_id, turn, finished_at)
-		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '{}'::bigint[]), coalesce($8, '{}'::bigint[]), $9, $10, $1,
+		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '{}'::bigint[]), coalesce($8, '{}'::bigint[]), $9, $10, `+nextTurn+`,
 			CASE $4 WHEN 'done' THEN now() END)`,
 		r.ID, r.ProjectID, string(r.Kind), string(r.State), r.Discard, r.Into, r.From, made, r.Total, r.AccountID)
 	if err != nil {

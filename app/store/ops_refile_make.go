@@ -90,9 +90,9 @@ func numbersOf(list []heldIssue, ids []int64) string {
 func idText(id int64) string { return strconv.FormatInt(id, 10) }
 
 // CreateSplit takes hashes out of an issue, at once. One that came by a merge that still holds goes back to where it
-// was; the others go together to a new issue made of seed.
-func (s *Store) CreateSplit(ctx context.Context, n NewRefile, issue int64, hashes [][16]byte, seed IssueSeed) (model.Refile, error) {
-	r := model.Refile{ID: n.ID, Kind: model.RefileSplit, State: model.JobQueued, From: []int64{issue}, AccountID: n.Account}
+// was; the others go together to a new issue made of seed. Events is how many will follow, about.
+func (s *Store) CreateSplit(ctx context.Context, n NewRefile, issue int64, hashes [][16]byte, seed IssueSeed, events int64) (model.Refile, error) {
+	r := model.Refile{ID: n.ID, Kind: model.RefileSplit, State: model.JobQueued, From: []int64{issue}, AccountID: n.Account, Total: events}
 	err := s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
 		project, list, err := refileFirst(ctx, tx, []int64{issue})
 		if err != nil {
@@ -169,7 +169,7 @@ const lastMerge = `SELECT w.from_issue, o.number FROM refile_hash w
 	JOIN refile r ON r.id = w.refile_id AND r.kind = 'merge' AND r.state NOT IN ('undoing', 'undone')
 	JOIN issue o ON o.id = w.from_issue AND o.deleted_at IS NULL
 	WHERE w.project_id = h.project_id AND w.hash = h.hash AND w.to_issue = h.issue_id
-	ORDER BY w.refile_id DESC LIMIT 1`
+	ORDER BY r.turn DESC LIMIT 1`
 
 func takersOf(moves []HashMove) (ids []int64) {
 	for _, m := range moves {
@@ -245,41 +245,6 @@ func deleteDeeds(r model.Refile, list []heldIssue) (deeds []deed) {
 	return deeds
 }
 
-// Regroup is what the application of other rules changes at once.
-type Regroup struct {
-	NewRefile
-	ProjectID int64
-	Issues    []IssueSeed
-	Hashes    []HashMove
-	Total     int64 // events that its job will look at
-
-	// also runs first, in the same transaction and while no digest of the project does, for what belongs to it.
-	also func(context.Context, pgx.Tx) error
-}
-
-// CreateRegroup makes new issues, moves hashes and makes the refiling whose job moves the events.
-func (s *Store) CreateRegroup(ctx context.Context, g Regroup) (model.Refile, error) {
-	r := model.Refile{ID: g.ID, ProjectID: g.ProjectID, Kind: model.RefileRegroup, State: model.JobQueued, AccountID: g.Account, Total: g.Total}
-	err := s.db.Tx(ctx, opsKey(g.ProjectID), func(tx pgx.Tx) error {
-		if err := lockHashes(ctx, tx, g.ProjectID); err != nil {
-			return err
-		}
-		if g.also != nil {
-			if err := g.also(ctx, tx); err != nil {
-				return err
-			}
-		}
-		if err := addSeeds(ctx, tx, g.ProjectID, g.Issues); err != nil {
-			return err
-		}
-		if err := addRefile(ctx, tx, r, seedIDs(g.Issues)); err != nil {
-			return err
-		}
-		return moveHashes(ctx, tx, r, g.Hashes)
-	})
-	return s.made(ctx, r, err)
-}
-
 func seedIDs(seeds []IssueSeed) (ids []int64) {
 	for _, s := range seeds {
 		ids = append(ids, s.ID)
@@ -287,17 +252,20 @@ func seedIDs(seeds []IssueSeed) (ids []int64) {
 	return ids
 }
 
-// IssueHashes are the hashes that lead to an issue, those with the most events first, at most MaxIssueHashes of them.
+// IssueHashes are the hashes that lead to an issue, at most MaxIssueHashes of them, those first that most of its newest
+// events carry.
 func (s *Store) IssueHashes(ctx context.Context, issue int64) ([]model.IssueHash, error) {
-	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT h.hash, h.config, n.n, coalesce(e.ts, 'epoch'), coalesce(e.title, ''),
-			e.event_id, coalesce(m.from_issue, 0), coalesce(m.number, 0)
+	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `WITH kept AS MATERIALIZED (
+			SELECT hash, count(*) AS n, max(id) AS id
+			FROM (SELECT hash, id FROM event WHERE issue_id = $1 ORDER BY id DESC LIMIT $2) e GROUP BY hash
+		)
+		SELECT h.hash, h.config, coalesce(k.n, 0), coalesce(e.ts, 'epoch'), coalesce(e.title, ''), e.event_id,
+			coalesce(m.from_issue, 0), coalesce(m.number, 0)
 		FROM (SELECT * FROM issue_hash WHERE issue_id = $1 ORDER BY hash LIMIT $3) h
-		CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
-			SELECT 1 FROM event WHERE issue_id = h.issue_id AND hash = h.hash LIMIT $2) c) n
-		LEFT JOIN LATERAL (SELECT ts, title, event_id FROM event WHERE issue_id = h.issue_id AND hash = h.hash
-			ORDER BY id DESC LIMIT 1) e ON true
+		LEFT JOIN kept k ON k.hash = h.hash
+		LEFT JOIN event e ON e.issue_id = $1 AND e.id = k.id
 		LEFT JOIN LATERAL (`+lastMerge+`) m ON true
-		ORDER BY n.n DESC, h.hash`, issue, maxNth, MaxIssueHashes)
+		ORDER BY 3 DESC, h.hash`, issue, maxHashEvents, MaxIssueHashes)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the hashes of issue %d: %w", issue, err)
 	}
@@ -308,8 +276,12 @@ func (s *Store) IssueHashes(ctx context.Context, issue int64) ([]model.IssueHash
 	return list, nil
 }
 
-// MaxIssueHashes bounds how many hashes of an issue are shown, and so how many can be split off at once.
-const MaxIssueHashes = 500
+const (
+	// MaxIssueHashes bounds how many hashes of an issue are shown, and so how many can be split off at once.
+	MaxIssueHashes = 500
+	// maxHashEvents bounds how many events of an issue are looked at to count those of each hash: some 20 ms of an index.
+	maxHashEvents = 50_000
+)
 
 func scanIssueHash(row pgx.CollectableRow) (h model.IssueHash, err error) {
 	var hash []byte

@@ -8,12 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// RefileIssues are all issues that a job took events from or gave them to, above one, in order of id.
-func (s *Store) RefileIssues(ctx context.Context, refile, after int64, limit int) ([]int64, error) {
+// RefileIssues are all issues that a job took events from or gave them to, in order of id: 8 bytes each, of as many as a
+// rehearsal may hold.
+func (s *Store) RefileIssues(ctx context.Context, refile int64) ([]int64, error) {
 	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT DISTINCT id FROM (
 			SELECT unnest(ARRAY[from_issue, to_issue, undo_from]) AS id FROM refile_hash WHERE refile_id = $1
 			UNION ALL SELECT unnest(old_issues || new_issues) FROM refile_batch WHERE refile_id = $1
-		) w WHERE id > $2 ORDER BY id LIMIT $3`, refile, after, limit)
+		) w WHERE id > 0 ORDER BY id`, refile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the issues of refiling %d: %w", refile, err)
 	}

@@ -36,7 +36,7 @@ func (s *Store) UndoRefile(ctx context.Context, u Undo) (model.Refile, error) {
 				return err
 			}
 		}
-		if err := takeBack(ctx, tx, r, u.NextID()); err != nil {
+		if err := takeBack(ctx, tx, r); err != nil {
 			return err
 		}
 		return addDeeds(ctx, tx, u.NewRefile, undoDeeds(r))
@@ -75,9 +75,10 @@ func checkUndo(ctx context.Context, tx pgx.Tx, r model.Refile) error {
 	var kind string
 	var at time.Time
 	err := tx.QueryRow(ctx, `SELECT r.id, r.kind, r.created_at FROM refile_hash mine
-		JOIN refile_hash w ON w.project_id = mine.project_id AND w.hash = mine.hash AND w.refile_id > mine.refile_id
-		JOIN refile r ON r.id = w.refile_id AND r.state NOT IN ('undoing', 'undone')
-		WHERE mine.refile_id = $1 ORDER BY r.id DESC LIMIT 1`, r.ID).Scan(&later, &kind, &at)
+		JOIN refile me ON me.id = mine.refile_id
+		JOIN refile_hash w ON w.project_id = mine.project_id AND w.hash = mine.hash
+		JOIN refile r ON r.id = w.refile_id AND r.turn > me.turn AND r.state NOT IN ('undoing', 'undone')
+		WHERE mine.refile_id = $1 ORDER BY r.turn DESC LIMIT 1`, r.ID).Scan(&later, &kind, &at)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -93,7 +94,7 @@ var kindWords = map[model.RefileKind]string{model.RefileMerge: "merge", model.Re
 
 // takeBack moves hashes to where they were. One that was not bound before is unbound again. One that a deletion
 // unbound may lead to a new issue by now: it is taken from that, and the events that it brought there follow.
-func takeBack(ctx context.Context, tx pgx.Tx, r model.Refile, turn int64) error {
+func takeBack(ctx context.Context, tx pgx.Tx, r model.Refile) error {
 	b := &pgx.Batch{}
 	b.Queue(`UPDATE refile_hash w SET undo_from = coalesce((
 			SELECT h.issue_id FROM issue_hash h WHERE h.project_id = w.project_id AND h.hash = w.hash), 0)
@@ -108,8 +109,8 @@ func takeBack(ctx context.Context, tx pgx.Tx, r model.Refile, turn int64) error 
 		b.Queue(`DELETE FROM hash_tombstone WHERE refile_id = $1`, r.ID)
 	}
 	queuePointers(b, r.ID, "undo_from", "from_issue")
-	b.Queue(`UPDATE refile SET state = 'undoing', turn = $2, seq = seq + 1, step = 0, after_id = 0, done = 0, total = done, error = '',
-		finished_at = NULL WHERE id = $1`, r.ID, turn)
+	b.Queue(`UPDATE refile SET state = 'undoing', turn = `+nextTurn+`, seq = seq + 1, step = 0, after_id = 0, done = 0, total = done,
+		error = '', finished_at = NULL WHERE id = $1`, r.ID, r.ProjectID)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("cannot take the hashes of refiling %d back: %w", r.ID, err)
 	}

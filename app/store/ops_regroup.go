@@ -20,6 +20,10 @@ func (s *Store) AddRegroup(ctx context.Context, n NewRefile, of model.Rehearsal)
 		if err := checkVersion(ctx, tx, of); err != nil {
 			return err
 		}
+		// Whoever applies it at the same time waits here: the next statement sees what they made.
+		if _, err := tx.Exec(ctx, `SELECT FROM rehearsal WHERE id = $1 FOR UPDATE`, of.ID); err != nil {
+			return fmt.Errorf("cannot lock rehearsal %d: %w", of.ID, err)
+		}
 		tag, err := tx.Exec(ctx, `UPDATE rehearsal h SET refile_id = $2 WHERE id = $1
 			AND NOT EXISTS (SELECT 1 FROM refile r WHERE r.id = h.refile_id AND r.state NOT IN ('failed', 'undone'))`, of.ID, r.ID)
 		if err != nil {
@@ -86,21 +90,21 @@ func (r EventReader) ReadEvents(ctx context.Context, span EventSpan, limit int, 
 
 // EventsByID is that of Store.
 func (r EventReader) EventsByID(ctx context.Context, project int64, ids []int64) ([]Movable, error) {
-	return movables(ctx, r.tx, eventsByID, project, ids)
+	return movables(ctx, r.tx, eventsByID, project, ids, earliestOf(ids))
 }
 
 // Bind takes the first step of a regrouping, in one transaction: from its commit on events are filed by the new version,
-// into the groups that the past has under it. On success job.Seq and job.Cursor are those of the next step.
-func (s *Store) Bind(ctx context.Context, job *RefileJob, b Binding) error {
-	next := RefileCursor{Step: job.Cursor.Step + 1}
-	err := s.db.Tx(ctx, opsKey(job.ProjectID), func(tx pgx.Tx) error {
+// into the groups that the past has under it. Refilings that were made before have moved their hashes already: their jobs
+// come first, since this one has another turn from now on.
+func (s *Store) Bind(ctx context.Context, job RefileJob, b Binding) error {
+	return s.db.Tx(ctx, opsKey(job.ProjectID), func(tx pgx.Tx) error {
 		if err := lockHashes(ctx, tx, job.ProjectID); err != nil {
 			return err
 		}
 		if err := checkVersion(ctx, tx, b.Of); err != nil {
 			return err
 		}
-		seeds, moves, err := plan(ctx, tx, *job, b)
+		seeds, moves, err := plan(ctx, tx, job, b)
 		if err != nil {
 			return err
 		}
@@ -108,12 +112,8 @@ func (s *Store) Bind(ctx context.Context, job *RefileJob, b Binding) error {
 		if err := saveGrouping(ctx, tx, &g, b.Of.Version); err != nil {
 			return err
 		}
-		return bindPlan(ctx, tx, *job, next, seeds, moves)
+		return bindPlan(ctx, tx, job, seeds, moves)
 	})
-	if err == nil {
-		job.Seq, job.Cursor = job.Seq+1, next
-	}
-	return err
 }
 
 func plan(ctx context.Context, tx pgx.Tx, job RefileJob, b Binding) ([]IssueSeed, []HashMove, error) {
@@ -124,7 +124,7 @@ func plan(ctx context.Context, tx pgx.Tx, job RefileJob, b Binding) ([]IssueSeed
 	return b.Plan(EventReader{tx}, hidden)
 }
 
-func bindPlan(ctx context.Context, tx pgx.Tx, job RefileJob, next RefileCursor, seeds []IssueSeed, moves []HashMove) error {
+func bindPlan(ctx context.Context, tx pgx.Tx, job RefileJob, seeds []IssueSeed, moves []HashMove) error {
 	if err := addSeeds(ctx, tx, job.ProjectID, seeds); err != nil {
 		return err
 	}
@@ -132,8 +132,8 @@ func bindPlan(ctx context.Context, tx pgx.Tx, job RefileJob, next RefileCursor, 
 		return err
 	}
 	b := &pgx.Batch{}
-	queueStep(b, job, next)
-	b.Queue(`UPDATE refile SET made_issues = made_issues || $2::bigint[] WHERE id = $1`, job.ID, seedIDs(seeds))
+	queueStep(b, job, RefileCursor{Step: job.Cursor.Step + 1})
+	b.Queue(`UPDATE refile SET turn = `+nextTurn+`, made_issues = made_issues || $3::bigint[] WHERE id = $1`, job.ID, job.ProjectID, seedIDs(seeds))
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("cannot take the first step of refiling %d: %w", job.ID, err)
 	}
@@ -201,11 +201,11 @@ func (s *Store) BoundHashes(ctx context.Context, project int64, hashes [][16]byt
 // EventsByID are events of a project, as jobs read them, in order of id, except those of deleted issues. When their bodies
 // are very large it answers the first of them only.
 func (s *Store) EventsByID(ctx context.Context, project int64, ids []int64) ([]Movable, error) {
-	return s.movables(ctx, eventsByID, project, ids)
+	return s.movables(ctx, eventsByID, project, ids, earliestOf(ids))
 }
 
 const eventsByID = `SELECT ` + movableColumns + ` FROM event e JOIN issue i ON i.id = e.issue_id AND i.deleted_at IS NULL
-	WHERE e.project_id = $1 AND e.id = ANY($2) ORDER BY e.id`
+	WHERE e.project_id = $1 AND e.id = ANY($2) AND e.received >= $3 ORDER BY e.id`
 
 // FileLate gives groups to events of a regrouping that were filed by the old version and have none under the new one: they
 // were committed behind the back of the job, which had looked at later ones. The groups are found, or made, as the
@@ -264,7 +264,7 @@ func noteLate(ctx context.Context, tx pgx.Tx, job RefileJob, events []*NewEvent,
 }
 
 // Sweep has the issues that a regrouping has emptied lead to where most of their events went: what of their hashes is left
-// goes there too, and so they are listed no more.
+// goes there too, and so they are listed no more. Those to which another refiling brings events, or brings them back, stay.
 func (s *Store) Sweep(ctx context.Context, job *RefileJob) error {
 	gave, took, err := s.emptied(ctx, *job)
 	if err != nil || len(gave) == 0 {
@@ -274,20 +274,21 @@ func (s *Store) Sweep(ctx context.Context, job *RefileJob) error {
 		if err := lockHashes(ctx, tx, job.ProjectID); err != nil {
 			return err
 		}
+		if gave, took, err = left(ctx, tx, *job, gave, took); err != nil {
+			return err
+		}
 		b := &pgx.Batch{}
 		queueStep(b, *job, job.Cursor)
 		b.Queue(`INSERT INTO refile_hash (refile_id, project_id, hash, from_issue, to_issue, config)
 			SELECT $1, h.project_id, h.hash, h.issue_id, w.took, h.config
 			FROM unnest($2::bigint[], $3::bigint[]) AS w (gave, took) JOIN issue_hash h ON h.issue_id = w.gave
-			WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.issue_id = w.gave)
 			ON CONFLICT DO NOTHING`, job.ID, gave, took)
 		b.Queue(`UPDATE issue_hash h SET issue_id = w.to_issue FROM refile_hash w
 			WHERE w.refile_id = $1 AND w.from_issue = ANY($2) AND h.project_id = w.project_id AND h.hash = w.hash AND h.issue_id = w.from_issue`,
 			job.ID, gave)
 		b.Queue(`UPDATE issue i SET merged_into = w.took FROM unnest($1::bigint[], $2::bigint[]) AS w (gave, took)
 			WHERE i.id = w.gave AND i.merged_into IS NULL AND i.deleted_at IS NULL
-				AND NOT EXISTS (SELECT 1 FROM issue_hash h WHERE h.issue_id = i.id)
-				AND NOT EXISTS (SELECT 1 FROM event e WHERE e.issue_id = i.id)`, gave, took)
+				AND NOT EXISTS (SELECT 1 FROM issue_hash h WHERE h.issue_id = i.id)`, gave, took)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {
@@ -309,10 +310,26 @@ func (s *Store) emptied(ctx context.Context, job RefileJob) (gave, took []int64,
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot look for issues that refiling %d emptied: %w", job.ID, err)
 	}
+	return issuePairs(rows)
+}
+
+// left are those of them that are still empty, now that no digest runs, and that no job which waits gives to or takes from.
+func left(ctx context.Context, tx pgx.Tx, job RefileJob, gave, took []int64) ([]int64, []int64, error) {
+	rows, err := tx.Query(ctx, `SELECT w.gave, w.took FROM unnest($1::bigint[], $2::bigint[]) AS w (gave, took)
+		WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.issue_id = w.gave) AND w.gave NOT IN (
+			SELECT unnest(ARRAY[h.from_issue, h.to_issue]) FROM refile o JOIN refile_hash h ON h.refile_id = o.id
+			WHERE o.project_id = $3 AND o.id <> $4 AND o.state IN `+openStates+`)`, gave, took, job.ProjectID, job.ID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot look for empty issues: %w", err)
+	}
+	return issuePairs(rows)
+}
+
+func issuePairs(rows pgx.Rows) (gave, took []int64, err error) {
 	var g, t int64
 	_, err = pgx.ForEachRow(rows, []any{&g, &t}, func() error { gave, took = append(gave, g), append(took, t); return nil })
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot look for issues that refiling %d emptied: %w", job.ID, err)
+		return nil, nil, fmt.Errorf("cannot read emptied issues: %w", err)
 	}
 	return gave, took, nil
 }

@@ -255,7 +255,7 @@ func (s *Store) IssueNames(ctx context.Context, ids []int64) (map[int64]IssueNam
 // EventBodies hands events of a project with these ids to fn.
 func (s *Store) EventBodies(ctx context.Context, project int64, ids []int64, fn func(RawEvent) error) error {
 	rows, err := s.db.Write(ctx, opsKey(project)).Query(ctx, `SELECT id, issue_id, event_id, hash, body FROM event
-		WHERE project_id = $1 AND id = ANY($2)`, project, ids)
+		WHERE project_id = $1 AND id = ANY($2) AND received >= $3`, project, ids, earliestOf(ids))
 	if err != nil {
 		return fmt.Errorf("cannot read events: %w", err)
 	}

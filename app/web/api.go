@@ -168,7 +168,7 @@ func apiLink(c *fiber.Ctx, prev, next string) {
 	c.Set(fiber.HeaderLink, link("previous", prev)+", "+link("next", next))
 }
 
-// apiFindIssue is the issue that the address names by id, with its project.
+// apiFindIssue is the issue that the address names by id, or the one that took it in, with its project.
 func (s *Server) apiFindIssue(c *fiber.Ctx) (model.Issue, model.Project, error) {
 	if err := checkOrg(c); err != nil {
 		return model.Issue{}, model.Project{}, err
@@ -178,6 +178,9 @@ func (s *Server) apiFindIssue(c *fiber.Ctx) (model.Issue, model.Project, error) 
 		return model.Issue{}, model.Project{}, errNoIssue
 	}
 	issue, err := s.issues.ByID(c.UserContext(), n)
+	if err == nil {
+		issue, err = s.issues.Taker(c.UserContext(), issue)
+	}
 	if err != nil {
 		return issue, model.Project{}, err
 	}

@@ -203,6 +203,7 @@ func TestRulesAreCheckedSavedAndRestored(t *testing.T) {
 	k.wants(saved, "Version 1 is in force for new events", "1 stack trace rule and 0 fingerprint rules", "Version 1</b> edited", testEmail, "function:a -app</textarea>")
 	late := k.post(page, k.draft("save", 0, "function:b -app", "")).wantStatus(t, http.StatusConflict)
 	k.wants(late, "Somebody was faster", `data-del data-n="−">function:a -app`, `data-add data-n="+">function:b -app`, "function:b -app</textarea>", `name="version" value="1"`)
+	k.wants(k.post(page, k.draft("rehearse", 0, "function:b -app", "")).wantStatus(t, http.StatusConflict), "Somebody was faster")
 	k.wants(k.follow(k.post(page, k.draft("save", 1, "function:b -app", ""))), "Version 2 is in force")
 
 	back := k.undo(k.follow(k.post(page+"/restore", url.Values{"version": {"1"}})))
@@ -246,6 +247,7 @@ func TestMergeSplitDelete(t *testing.T) {
 	}
 	k.wants(k.get("/issues/SHOP-1?merged=SHOP-2"), "SHOP-2 was merged into this issue", "merged others into it:")
 	k.lacks(k.get("/issues/SHOP-1?merged=%3Cscript%3E"), "was merged into")
+	k.wants(k.get("/api/0/issues/"+ids[1]+"/"), `"shortId":"SHOP-1"`)
 	hashes := k.get("/issues/SHOP-1/hashes")
 	k.wants(hashes, "4 hashes lead to this issue", "2 of them came by a merge", "SHOP-2", "Split off")
 	all := hashField.FindAllStringSubmatch(hashes.text, -1)

@@ -93,6 +93,9 @@ func (s *Server) comparedEvent(c *fiber.Ctx, projects []model.Project, name, ref
 	} else {
 		project, ev, err = s.eventOfIssue(c.UserContext(), projects, reference, &e)
 	}
+	if err != nil && answerOf(err).status >= fiber.StatusInternalServerError {
+		return e, err
+	}
 	if err != nil {
 		return e, errs.New(errs.Of(err), "Event %s: %s", name, answerOf(err).message)
 	}
@@ -135,7 +138,7 @@ func (s *Server) eventOfIssue(ctx context.Context, projects []model.Project, ref
 	if e.Issue, err = s.issues.Find(ctx, project.ID, number); err != nil {
 		return project, nil, err
 	}
-	if e.Issue, err = s.taker(ctx, e.Issue); err != nil {
+	if e.Issue, err = s.issues.Taker(ctx, e.Issue); err != nil {
 		return project, nil, err
 	}
 	row, ev, err := s.issues.Event(ctx, e.Issue, orText(which, "latest"))

@@ -145,27 +145,9 @@ func (s *Server) postUndo(c *fiber.Ctx) error {
 	return c.Redirect(back, fiber.StatusSeeOther)
 }
 
-// taker follows an issue to the one that took it in. Merges of merges make chains, which end soon: each link was made
-// by a person.
-func (s *Server) taker(ctx context.Context, issue model.Issue) (model.Issue, error) {
-	for range maxMerges {
-		if issue.MergedInto == 0 {
-			return issue, nil
-		}
-		next, err := s.issues.ByID(ctx, issue.MergedInto)
-		if err != nil {
-			return issue, err
-		}
-		issue = next
-	}
-	return issue, errNoIssue
-}
-
-const maxMerges = 20
-
 // toTaker sends a browser on to the issue that took another in; what is the rest of the address.
 func (s *Server) toTaker(c *fiber.Ctx, issue model.Issue, project model.Project, what string) error {
-	to, err := s.taker(c.UserContext(), issue)
+	to, err := s.issues.Taker(c.UserContext(), issue)
 	if err != nil {
 		return err
 	}

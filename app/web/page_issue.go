@@ -51,11 +51,11 @@ func (s *Server) getIssue(c *fiber.Ctx) error {
 	props := views.IssueProps{Issue: issue, Project: project, ShortID: short, Row: d.Row, Event: d.Event, InApp: d.Grouping.InApp,
 		Grouping: d.Grouping, Prev: d.Place.Prev, Next: d.Place.Next, First: d.Place.First, Latest: d.Place.Latest,
 		Nth: d.Place.Nth, Total: issue.Events, Buckets: d.Stats, From: from, To: to, Tags: d.Tags, Activity: s.activity(c, project, d)}
-	refiles, err := s.refiles.ForIssue(c.UserContext(), issue.ID, shownRefiles)
+	refiles, err := s.refiles.Open(c.UserContext(), issue.ID, shownRefiles)
 	if err != nil {
 		return err
 	}
-	if props.Refiles, err = s.refileRows(c.UserContext(), project, busyOnly(refiles)); err != nil {
+	if props.Refiles, err = s.refileRows(c.UserContext(), project, refiles); err != nil {
 		return err
 	}
 	if _, _, err := issues.ParseShortID(c.Query("merged")); err == nil {
@@ -73,17 +73,6 @@ func eventPath(c *fiber.Ctx) string {
 		return "/events/" + url.PathEscape(event)
 	}
 	return ""
-}
-
-// busyOnly are the refilings that go on: the history of an issue has the others.
-func busyOnly(list []model.Refile) (out []model.Refile) {
-	for _, r := range list {
-		switch r.State {
-		case model.JobQueued, model.JobRunning, model.JobUndoing:
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 // activity names the people of an issue's history: the accounts stand in another partition, so they are put

@@ -20,6 +20,13 @@ func (s *Server) startRehearsal(c *fiber.Ctx, props views.GroupingProps) error {
 	if err != nil {
 		return err
 	}
+	current, err := s.groupings.Current(c.UserContext(), project.ID)
+	if err != nil {
+		return err
+	}
+	if current.Version != props.Draft.Version { // else applying it would undo what they wrote
+		return s.conflictPage(c, project, props)
+	}
 	since := time.Now().Add(-views.WindowOf(props.Window).Length)
 	r, err := s.rehearsals.Start(c.UserContext(), project.ID, s.session(c).Account.ID, props.Draft, since)
 	switch errs.Of(err) {

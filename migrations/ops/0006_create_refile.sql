@@ -2,7 +2,10 @@
 -- issue, and its user, whose identity may be an address that stands nowhere in its body. Both are NULL in events
 -- that were stored before this migration.
 ALTER TABLE event ADD COLUMN hash bytea, ADD COLUMN user_hash bigint;
-CREATE INDEX event_hash ON event (issue_id, hash, id);
+-- The events of a hash are found along those of their issue: an index of their own cost the drain 4 µs of 17 an event and
+-- a fifth of its log, and served only splits and undos.
+DROP INDEX event_issue;
+CREATE INDEX event_issue ON event (issue_id, id) INCLUDE (hash);
 
 -- An issue whose hashes all went to another one points there and is listed no more; a deleted one is hidden, and purged
 -- a day later.
@@ -13,6 +16,9 @@ DROP INDEX issue_events;
 CREATE INDEX issue_last   ON issue (project_id, status, last_seen DESC, id DESC) WHERE merged_into IS NULL AND deleted_at IS NULL;
 CREATE INDEX issue_first  ON issue (project_id, status, first_seen DESC, id DESC) WHERE merged_into IS NULL AND deleted_at IS NULL;
 CREATE INDEX issue_events ON issue (project_id, status, events DESC, id DESC) WHERE merged_into IS NULL AND deleted_at IS NULL;
+
+-- Hidden issues are few, and a regrouping asks for them while digests wait.
+CREATE INDEX issue_hidden ON issue (project_id) WHERE merged_into IS NOT NULL OR deleted_at IS NOT NULL;
 
 -- Events per user, so that a user leaves an issue with the last of their events. Rows made before this migration
 -- count one: users of older events may be counted as gone too early.
