@@ -28,7 +28,7 @@ func (r *Rehearsals) undo(ctx context.Context, job *store.RefileJob) error {
 	if err != nil {
 		return err
 	}
-	job.Since = model.FirstIDAt(v.At)
+	job.Since = model.FirstIDAt(v.At.Add(-clockSlack))
 	if err := r.fileWhatCame(ctx, job, of); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (r *Rehearsals) fileWhatCame(ctx context.Context, job *store.RefileJob, of 
 		return err
 	}
 	defer m.again.close()
-	span := store.SpanOf(of.ProjectID, time.Time{}, time.Now().Add(time.Second))
+	span := store.SpanOf(of.ProjectID, time.Time{}, time.Now().Add(clockSlack))
 	span.After = max(job.Since-idsIn(maxBacklog), 0)
 	if err := regroupEvents(ctx, r.store, span, setup, m.came); err != nil {
 		return err
