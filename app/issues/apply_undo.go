@@ -28,7 +28,7 @@ func (r *Rehearsals) undo(ctx context.Context, job *store.RefileJob) error {
 	if err != nil {
 		return err
 	}
-	job.Since = model.FirstIDAt(v.At)
+	job.Since = model.FirstIDAt(v.At.Add(-clockSlack))
 	if err := r.fileWhatCame(ctx, job, of); err != nil {
 		return err
 	}
@@ -42,7 +42,8 @@ func appliedNote(of model.Rehearsal) string { return fmt.Sprintf("applied rehear
 const maxBacklog = time.Hour
 
 // fileWhatCame files the events since the version of a regrouping by the version of now. Those that were received before
-// stay, unless the version's own hash held them, which leads nowhere now.
+// stay, unless the version's own hash held them, which leads nowhere now. Those whose hash is discarded stay too: they were
+// kept, and an undoing throws nothing away.
 func (r *Rehearsals) fileWhatCame(ctx context.Context, job *store.RefileJob, of model.Rehearsal) error {
 	setup, err := r.currentSetup(ctx, of.ProjectID)
 	if err != nil {
@@ -53,7 +54,7 @@ func (r *Rehearsals) fileWhatCame(ctx context.Context, job *store.RefileJob, of 
 		return err
 	}
 	defer m.again.close()
-	span := store.SpanOf(of.ProjectID, time.Time{}, time.Now().Add(time.Second))
+	span := store.SpanOf(of.ProjectID, time.Time{}, time.Now().Add(clockSlack))
 	span.After = max(job.Since-idsIn(maxBacklog), 0)
 	if err := regroupEvents(ctx, r.store, span, setup, m.came); err != nil {
 		return err

@@ -89,6 +89,7 @@ func (s *Server) answerError(c *fiber.Ctx, err error) error {
 		// "detail" is where Sentry's clients look.
 		return c.Status(a.status).JSON(fiber.Map{"detail": a.message, "request_id": id})
 	}
+	c.SetUserContext(context.WithoutCancel(c.UserContext())) // its time may be over, and this page waits for nobody
 	page := views.ErrorPage(views.ErrorProps{Status: a.status, Title: a.title, Message: a.message, RequestID: id, Theme: themeOf(c),
 		SignedIn: c.Locals(localSession) != nil})
 	if err := s.render(c, a.status, page); err != nil {
