@@ -118,8 +118,7 @@ func (p *Pipeline) record(from Source, envelopeID string, payload []byte) (r Rec
 		p.outcomes.Count(from.Project, "error", TooLarge, "event_size", 1)
 		return r, errs.New(errs.TooLarge, "The event has %d bytes; ingest.event_size allows %d. Send fewer locals or breadcrumbs.", len(payload), p.limits.EventSize)
 	}
-	payload = envelope.Clean(payload)
-	head, err := envelope.Check(payload, envelope.Limits{Depth: p.limits.JSONDepth, Nodes: p.limits.JSONNodes})
+	payload, head, err := p.check(envelope.Clean(payload))
 	if err != nil {
 		reason := envelope.Reason(err)
 		if reason == "json_nodes" {
@@ -133,6 +132,20 @@ func (p *Pipeline) record(from Source, envelopeID string, payload []byte) (r Rec
 		EventID: eventID(head.EventID, envelopeID), RemoteIP: from.RemoteIP}
 	r.Payload = p.zstd.EncodeAll(payload, make([]byte, 0, len(payload)/3))
 	return r, nil
+}
+
+// check reads the head of an event. What is nested too deep is cut, and the rest is kept.
+func (p *Pipeline) check(payload []byte) ([]byte, envelope.Head, error) {
+	limits := envelope.Limits{Depth: p.limits.JSONDepth, Nodes: p.limits.JSONNodes}
+	head, err := envelope.Check(payload, limits)
+	if err == nil || envelope.Reason(err) != "json_depth" {
+		return payload, head, err
+	}
+	shallow := envelope.Shallow(payload, p.limits.JSONDepth)
+	if head, again := envelope.Check(shallow, limits); again == nil {
+		return shallow, head, nil
+	}
+	return payload, head, err
 }
 
 // eventID is the first id that is one, else a new random one.

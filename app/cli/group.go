@@ -71,7 +71,7 @@ func (g *groupCommand) file(file string) error {
 	if err != nil {
 		return err
 	}
-	raw = envelope.Clean(raw)
+	raw = envelope.Shallow(envelope.Clean(raw), maxNesting)
 	ev, err := envelope.ParseEvent(raw, envelope.Digest)
 	if err != nil {
 		return err
@@ -173,6 +173,9 @@ func hasArrow(line string) bool {
 	}
 	return false
 }
+
+// maxNesting is how deep the JSON of an event is read, as by the server.
+const maxNesting = 128
 
 // maxInputFile bounds what is read of one file: far above the 1 MiB of an event that the server takes.
 const maxInputFile = 64 << 20

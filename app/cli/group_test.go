@@ -124,8 +124,11 @@ func TestGroupPrints(t *testing.T) {
 			t.Errorf("%q: status %d", wrong, status)
 		}
 	}
-	deep := writeFile(t, "deep.json", `{"extra":`+strings.Repeat("[", 10_000)+strings.Repeat("]", 10_000)+`}`)
-	if _, complaints, status := runGroup(deep); status != 1 || !strings.Contains(complaints, "nested deeper than 300") {
+	deep := writeFile(t, "deep.json", `{"message":"kept","extra":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+`}`)
+	if out, complaints, status := runGroup(deep); status != 0 || !strings.Contains(out, `"title":"kept"`) {
+		t.Errorf("status %d: %s%s", status, out, complaints)
+	}
+	if _, complaints, status := runGroup(writeFile(t, "open.json", strings.Repeat("[", 1000))); status != 1 || !strings.Contains(complaints, "nested deeper than 300") {
 		t.Errorf("status %d: %s", status, complaints)
 	}
 	if _, complaints, status := runGroup(writeFile(t, "x", "[]"), event); status != 1 || !strings.Contains(complaints, "1 of 2") {

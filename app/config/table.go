@@ -57,7 +57,7 @@ func ingestTable() []Setting {
 		{"ingest.event_size", "1MiB", "the JSON of one event", false, func(c *Config) value { return smallSize{&c.Ingest.EventSize, 1 << 10, 32 << 20} }},
 		{"ingest.header_line", "8KiB", "a header line within an envelope", false, func(c *Config) value { return smallSize{&c.Ingest.HeaderLine, 1 << 8, 1 << 20} }},
 		{"ingest.items", "100", "items of one envelope", false, func(c *Config) value { return number{&c.Ingest.Items, 1, 10_000} }},
-		{"ingest.json_depth", "128", "nesting of an event's JSON", false, func(c *Config) value { return number{&c.Ingest.JSONDepth, 8, 250} }},
+		{"ingest.json_depth", "128", "nesting of an event's JSON; what is deeper is cut", false, func(c *Config) value { return number{&c.Ingest.JSONDepth, 8, 250} }},
 		{"ingest.json_nodes", "100000", "values in an event's JSON", false, func(c *Config) value { return number{&c.Ingest.JSONNodes, 1000, 10_000_000} }},
 	}
 }

@@ -18,13 +18,14 @@ func (l Limits) orDefault() Limits {
 	}
 	set(&l.Items, 100)
 	set(&l.HeaderLine, 8<<10)
-	set(&l.Depth, 128)
+	set(&l.Depth, maxDepth)
 	set(&l.Nodes, 100_000)
 	return l
 }
 
 // Limits of an event's fields, in bytes or in number. What is beyond them is cut and noted in Event.Notes.
 const (
+	maxDepth       = 128 // of nesting
 	maxMessage     = 8192
 	maxValue       = 8192
 	maxName        = 512 // types, functions, modules, transactions

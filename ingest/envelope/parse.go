@@ -27,9 +27,12 @@ type parser struct {
 // ParseEvent reads the payload of an event. Fields of a wrong type are left out and noted; the only error is a payload
 // that is not a JSON object.
 func ParseEvent(payload []byte, mode Mode) (*Event, error) {
-	p := parsers.Get() // it refuses what is nested deeper than 300 itself
+	p := parsers.Get() // it refuses what is nested deeper than 300 itself: then the rest is read
 	defer parsers.Put(p)
 	v, err := p.ParseBytes(payload)
+	if err != nil {
+		v, err = p.ParseBytes(Shallow(payload, maxDepth))
+	}
 	if err != nil {
 		return nil, unreadable(payload)
 	}

@@ -70,6 +70,7 @@ func badInputs(t *testing.T) []badInput {
 		{"19 truncated gzip", toEnvelope(string(packed(t, "gzip", []byte(one(event)))[:20]), "Content-Encoding", "gzip"), 400, 0, "default/invalid/compression=1"},
 		{"20 gzip with garbage", toEnvelope(string(packed(t, "gzip", []byte(one(event))))+"garbage", "Content-Encoding", "gzip"), 400, 0, "default/invalid/compression=1"},
 		{"21 nesting", toStore(strings.Repeat("[", 1<<20)), 400, 0, "error/invalid/json_depth=1"},
+		{"21 nesting in one place", toStore(`{"message":"x","extra":{"n":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}}`), 200, 1, ""},
 		{"22 many values", toStore(`{"extra":[` + strings.Repeat("{},", 340_000) + `{}]}`), 413, 0, "error/too_large/"},
 		{"22 many values below the size", toStore(`{"extra":[` + strings.Repeat("1,", 200_000) + `1]}`), 413, 0, "error/too_large/json_nodes=1"},
 		{"23 many keys", toStore(`{"extra":{` + strings.Repeat(`"k":1,`, 90_000) + `"z":1}}`), 200, 1, ""},
