@@ -85,6 +85,9 @@ func TestCheckRules(t *testing.T) {
 	if rules, found := CheckRules("", "\n# nothing\n"); rules == nil || found != nil {
 		t.Errorf("nothing gives %v and %v", rules, found)
 	}
+	if rules, found := CheckRules("\ufeffmodule:x -app\r\n", "\ufefftype:x -> z\r\n"); rules == nil || found != nil {
+		t.Errorf("files of a Windows editor give %v and %v", rules, found)
+	}
 	for _, limit := range []string{LimitRules, LimitText, LimitLine, LimitAlternatives} {
 		text := map[string]string{LimitRules: strings.Repeat("app:1 -app\n", 2001), LimitText: strings.Repeat("\n", maxRuleText+1),
 			LimitLine: strings.Repeat("x", maxRuleLine+1), LimitAlternatives: "type:{" + strings.Repeat("a,", 256) + "} -app"}[limit]

@@ -47,6 +47,7 @@ func (r *ruleReader) admit(kind RuleKind, line int) bool {
 
 // each calls read with each line that holds a rule.
 func (r *ruleReader) each(kind RuleKind, text string, read func(*ruleLine)) {
+	text = strings.TrimPrefix(text, "\ufeff") // a file saved by a Windows editor starts with a byte-order mark
 	for n, line := range strings.Split(text, "\n") {
 		rule := strings.TrimSpace(line)
 		if rule == "" || rule[0] == '#' {
