@@ -127,7 +127,7 @@ func sameSentence(c Comparison, a, b *Variant) string {
 	var why string
 	switch c.A.Strategy {
 	case "fingerprint":
-		why = "their fingerprint is the same: " + quoted(c.A.Root)
+		why = "their fingerprint is the same: " + quoted(c.A.Root.Values)
 	case "checksum":
 		why = "they were sent with the same checksum"
 	case "fallback":
@@ -150,8 +150,8 @@ func apartSentence(a, b Result, c Comparison) string {
 		return fmt.Sprintf("Apart: A is grouped by its %s, B by its %s.", noun(c.A.Strategy), noun(c.B.Strategy))
 	case c.A.Name != c.B.Name:
 		return fmt.Sprintf("Apart: the variant %s counts in A, and %s in B.", c.A.Name, c.B.Name)
-	case len(c.Differs) == 0 && (hybrid(c.A) || hybrid(c.B)):
-		return "Apart: the same parts count, but their fingerprints add something different."
+	case len(c.Differs) == 0 && (c.A.Fingerprint != nil || c.B.Fingerprint != nil):
+		return fmt.Sprintf("Apart: the same parts count, but the fingerprint is %s in A and %s in B.", c.A.fingerprint(), c.B.fingerprint())
 	case len(c.Differs) == 0:
 		return "Apart: the same parts count, in another order or number."
 	}
@@ -163,8 +163,13 @@ func apartSentence(a, b Result, c Comparison) string {
 	return text + "."
 }
 
-// hybrid tells whether a fingerprint adds to what a variant found: what it adds stands in the hash alone.
-func hybrid(v *Variant) bool { return v.Root != nil && v.Hash != v.Root.hash() }
+// fingerprint is how people read what takes part in the hash beside the components.
+func (v *Variant) fingerprint() string {
+	if v.Fingerprint == nil {
+		return "the default"
+	}
+	return quoted(v.Fingerprint)
+}
 
 // telling is the difference that says most: what was thrown, else what is nearest the crash.
 func telling(list []Difference) Difference {
@@ -187,18 +192,18 @@ func (d Difference) words() string {
 	what := noun(d.leaf().ID)
 	switch {
 	case d.B == nil:
-		return fmt.Sprintf("the %s %s counts in A only", what, quoted(d.A))
+		return fmt.Sprintf("the %s %s counts in A only", what, quoted(d.A.Values))
 	case d.A == nil:
-		return fmt.Sprintf("the %s %s counts in B only", what, quoted(d.B))
+		return fmt.Sprintf("the %s %s counts in B only", what, quoted(d.B.Values))
 	}
-	return fmt.Sprintf("the %s is %s in A and %s in B", what, quoted(d.A), quoted(d.B))
+	return fmt.Sprintf("the %s is %s in A and %s in B", what, quoted(d.A.Values), quoted(d.B.Values))
 }
 
 // maxQuoted bounds a value within a sentence, in characters.
 const maxQuoted = 80
 
-func quoted(c *Component) string {
-	text := []rune(printable(strings.TrimSpace(strings.Join(c.Values, ", "))))
+func quoted(values []string) string {
+	text := []rune(printable(strings.TrimSpace(strings.Join(values, ", "))))
 	if len(text) > maxQuoted {
 		text = append(text[:maxQuoted-1], '…')
 	}

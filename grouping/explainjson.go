@@ -20,6 +20,7 @@ type explainedVariant struct {
 	Hint        string         `json:"hint,omitempty"`
 	Hash        string         `json:"hash,omitempty"`
 	Strategy    string         `json:"strategy,omitempty"`
+	Fingerprint []string       `json:"fingerprint,omitempty"`
 	Component   *explainedPart `json:"component,omitempty"`
 }
 
@@ -38,7 +39,7 @@ func ExplainJSON(r Result) ([]byte, error) {
 	out := explained{r.Config, r.Strategy, r.Title, r.Culprit, make([]explainedVariant, len(r.Variants))}
 	for i := range r.Variants {
 		v := &r.Variants[i]
-		out.Variants[i] = explainedVariant{v.Name, v.Contributes, v.Hint, v.Hash, v.Strategy, explainPart(v.Root, 0)}
+		out.Variants[i] = explainedVariant{v.Name, v.Contributes, v.Hint, v.Hash, v.Strategy, v.Fingerprint, explainPart(v.Root, 0)}
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

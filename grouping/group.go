@@ -210,7 +210,7 @@ func (c *Component) variant(name, strategy, hint string, fp fingerprint) Variant
 	switch {
 	case !c.Contributes:
 	case fp.kind == fingerprintHybrid:
-		v.Hash, v.Hint = fp.splice(c), fp.source+" fingerprint with {{ default }}"
+		v.Hash, v.Hint, v.Fingerprint = fp.splice(c), fp.source+" fingerprint: "+quoted(fp.values), fp.values
 	default:
 		v.Hash = c.hash()
 	}

@@ -108,6 +108,8 @@ type Variant struct {
 	Hash        string // 32 lower-case hex digits; "" when it does not contribute
 	Strategy    string
 	Root        *Component // nil for checksum and fallback
+	// Fingerprint is what takes part in the hash beside Root, variables filled in; nil without {{ default }}.
+	Fingerprint []string
 }
 
 // Result is all that grouping found out about an event.
