@@ -79,6 +79,8 @@ func (r *Refiles) Wake() {
 const (
 	// refilePoll is how often jobs are looked for that other processes made, or that a process that died left.
 	refilePoll = time.Second
+	// refileRest is the longest pause after a round that failed: each such round doubles the pause.
+	refileRest = 10 * time.Second
 	// purgeEvery is how often deletions are looked for that can be undone no more.
 	purgeEvery = 10 * time.Minute
 	// undoDelete is how long a deletion can be undone.
@@ -88,19 +90,21 @@ const (
 // Run does the jobs until ctx ends, one after the other. A job belongs to whoever holds the lock of its project, which a
 // process that dies lets go of; the next one goes on at the cursor.
 func (r *Refiles) Run(ctx context.Context) {
-	poll, purge := time.NewTicker(refilePoll), time.NewTicker(purgeEvery)
-	defer poll.Stop()
+	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
 	r.purgeOld(ctx)
-	for {
-		if err := r.round(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("cannot move events; trying again", "err", err)
+	for pause := refilePoll; ; {
+		if err := r.round(ctx); err == nil {
+			pause = refilePoll
+		} else if ctx.Err() == nil {
+			pause = min(2*pause, refileRest)
+			r.log.Warn("cannot move events; trying again", "err", err, "in", pause)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.wake:
-		case <-poll.C:
+		case <-time.After(pause):
 		case <-purge.C:
 			r.purgeOld(ctx)
 		}
