@@ -71,7 +71,7 @@ func (g *groupCommand) file(file string) error {
 	if err != nil {
 		return err
 	}
-	raw = envelope.Shallow(envelope.Clean(raw), maxNesting)
+	raw = envelope.Shallow(envelope.Clean(raw), envelope.MaxDepth)
 	ev, err := envelope.ParseEvent(raw, envelope.Digest)
 	if err != nil {
 		return err
@@ -173,9 +173,6 @@ func hasArrow(line string) bool {
 	}
 	return false
 }
-
-// maxNesting is how deep the JSON of an event is read, as by the server.
-const maxNesting = 128
 
 // maxInputFile bounds what is read of one file: far above the 1 MiB of an event that the server takes.
 const maxInputFile = 64 << 20

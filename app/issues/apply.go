@@ -22,7 +22,7 @@ func (r *Rehearsals) Apply(ctx context.Context, rehearsal, account int64) (model
 		return model.Refile{}, err
 	}
 	if of.State != model.JobDone || of.Result == nil {
-		return model.Refile{}, errs.New(errs.Conflict, "This rehearsal has no result yet. Only what has been seen can be applied.")
+		return model.Refile{}, errs.New(errs.Conflict, "This rehearsal has no result yet, or ended without one. Only what has been seen can be applied: wait for it, or rehearse these rules again.")
 	}
 	defer r.refiles.Wake()
 	return r.store.AddRegroup(ctx, r.refiles.newRefile(account), of)
@@ -137,13 +137,14 @@ func (p *regroupPlan) look() (err error) {
 	p.span.Before = math.MaxInt64
 	for range maxCatchUps {
 		was := p.sim.events
-		if err := regroupEvents(p.ctx, p.r.store, p.span, p.setup, p.sim.add); err != nil {
+		if err := p.r.regroupEvents(p.ctx, p.span, p.setup, p.sim.add); err != nil {
 			return err
 		}
 		if p.span.After = max(p.span.After, p.sim.last); p.sim.events-was < fewEvents {
-			break
+			return nil
 		}
 	}
+	p.r.log.Warn("events arrive faster than they are grouped again; their digests will wait for the last of them", "rehearsal", p.of.ID)
 	return nil
 }
 

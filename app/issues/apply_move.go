@@ -50,7 +50,7 @@ func (r *Rehearsals) moveWindow(ctx context.Context, job *store.RefileJob, of mo
 	}
 	span := store.SpanOf(of.ProjectID, of.Since, v.At.Add(clockSlack))
 	span.After = max(span.After, job.Cursor.After)
-	if err := regroupEvents(ctx, r.store, span, setup, m.chunk); err != nil {
+	if err := r.regroupEvents(ctx, span, setup, m.chunk); err != nil {
 		return err
 	}
 	if err := m.flush(); err != nil {
@@ -145,11 +145,14 @@ func (m *windowMover) fileLate(ids []int64) error {
 	return eachMovable(m.ctx, m.r.store.EventsByID, m.of.ProjectID, ids, func(list []store.Movable) error {
 		var events []store.NewEvent
 		for i := range list {
-			if e, err := m.again.newEvent(&list[i], m.of.ProjectID); err == nil {
-				e.ID = m.r.ids.Next() // of the issue, if it makes one: its own may be that of the issue which it leaves
-				e.From = list[i].IssueID
-				events = append(events, e)
+			e, err := m.again.newEvent(&list[i], m.of.ProjectID)
+			if err != nil {
+				m.r.log.Warn("a stored event cannot be read; it stays where it is", "event", list[i].ID, "err", err)
+				continue
 			}
+			e.ID = m.r.ids.Next() // of the issue, if it makes one: its own may be that of the issue which it leaves
+			e.From = list[i].IssueID
+			events = append(events, e)
 		}
 		return m.r.store.FileLate(m.ctx, m.job, events)
 	})

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"kibitz/app/errs"
 	"kibitz/app/model"
 	"kibitz/app/store"
 	"kibitz/grouping"
@@ -19,7 +20,12 @@ type regroupPlan struct {
 	setup grouping.Setup
 	of    model.Rehearsal
 	seeds map[int32]store.IssueSeed // by group
+	// seedBytes are the bytes of their texts.
+	seedBytes int
 }
+
+// maxSeedBytes bounds the texts of new issues: a value alone may have 8 KiB, and there may be 200,000 groups.
+const maxSeedBytes = 256 << 20
 
 // plan looks at the last events and answers the new issues and the moves. The digests of the project wait for it.
 func (p *regroupPlan) plan(from store.EventReader, hidden map[int64]int64) (seeds []store.IssueSeed, moves []store.HashMove, err error) {
@@ -72,6 +78,7 @@ func (p *regroupPlan) catchUp(from store.EventReader) error {
 			return err
 		}
 		again.chunk(c)
+		c.unread.tell(p.r.log, p.of.ProjectID)
 		if err := p.sim.add(c); err != nil {
 			return err
 		}
@@ -96,9 +103,16 @@ func (p *regroupPlan) prepare(read byIDs, groups []int32) error {
 	return eachMovable(p.ctx, read, p.of.ProjectID, ids, func(events []store.Movable) error {
 		for i := range events {
 			g := firsts[events[i].ID]
-			if e, err := again.newEvent(&events[i], p.of.ProjectID); err == nil {
-				p.seeds[g] = seedOf(e, p.r.ids.Next(), p.sim.groups[g].hash)
+			e, err := again.newEvent(&events[i], p.of.ProjectID)
+			if err != nil {
+				p.r.log.Warn("a stored event cannot be read; no issue is made of it", "event", events[i].ID, "err", err)
+				continue
 			}
+			p.seeds[g] = seedOf(e, p.r.ids.Next(), p.sim.groups[g].hash)
+			p.seedBytes += len(e.Title) + len(e.Type) + len(e.Value) + len(e.Culprit)
+		}
+		if p.seedBytes > maxSeedBytes {
+			return errs.New(errs.TooLarge, "The texts of the issues that this would make have more than %d MiB (limit new_issue_texts). Take a shorter window.", maxSeedBytes>>20)
 		}
 		return nil
 	})

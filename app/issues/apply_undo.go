@@ -35,7 +35,7 @@ func (r *Rehearsals) undo(ctx context.Context, job *store.RefileJob) error {
 	return r.store.SweepUndone(ctx, job)
 }
 
-// appliedNote is how the version that applies a rehearsal came to be.
+// appliedNote is how the version that applies a rehearsal came to be. Stored versions are known by it again: it must not change.
 func appliedNote(of model.Rehearsal) string { return fmt.Sprintf("applied rehearsal %d", of.ID) }
 
 // maxBacklog is how long before a version events may have been received that were filed by it: the spool held them.
@@ -56,7 +56,7 @@ func (r *Rehearsals) fileWhatCame(ctx context.Context, job *store.RefileJob, of 
 	defer m.again.close()
 	span := store.SpanOf(of.ProjectID, time.Time{}, time.Now().Add(clockSlack))
 	span.After = max(job.Since-idsIn(maxBacklog), 0)
-	if err := regroupEvents(ctx, r.store, span, setup, m.came); err != nil {
+	if err := r.regroupEvents(ctx, span, setup, m.came); err != nil {
 		return err
 	}
 	return m.flush()

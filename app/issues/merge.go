@@ -37,9 +37,9 @@ func chosen(ids []int64) ([]int64, error) {
 	ids = slices.Compact(ids)
 	switch {
 	case len(ids) == 0:
-		return nil, errs.New(errs.Unprocessable, "No issue is chosen.")
+		return nil, errs.New(errs.Unprocessable, "No issue is chosen. Choose one at least.")
 	case len(ids) > MaxRefileIssues:
-		return nil, errs.New(errs.TooLarge, "At most %d issues at once. Choose fewer, and do it again with the rest.", MaxRefileIssues)
+		return nil, errs.New(errs.TooLarge, "At most %d issues at once (limit refile_issues). Choose fewer, and do it again with the rest.", MaxRefileIssues)
 	}
 	return ids, nil
 }
@@ -68,17 +68,17 @@ func chosenHashes(hashes []string) (raw [][16]byte, err error) {
 	for _, text := range hashes {
 		h, err := parseHash(text)
 		if err != nil {
-			return nil, errs.New(errs.Invalid, "A hash is 32 hex digits.")
+			return nil, errs.New(errs.Invalid, "A hash is 32 hex digits. Choose from those of the page.")
 		}
 		if !slices.Contains(raw, h) {
 			raw = append(raw, h)
 		}
 		if len(raw) > store.MaxIssueHashes {
-			return nil, errs.New(errs.TooLarge, "At most %d hashes at once. Choose fewer, and do it again with the rest.", store.MaxIssueHashes)
+			return nil, errs.New(errs.TooLarge, "At most %d hashes at once (limit issue_hashes). Choose fewer, and do it again with the rest.", store.MaxIssueHashes)
 		}
 	}
 	if len(raw) == 0 {
-		return nil, errs.New(errs.Unprocessable, "No hash is chosen.")
+		return nil, errs.New(errs.Unprocessable, "No hash is chosen. Choose one at least.")
 	}
 	return raw, nil
 }

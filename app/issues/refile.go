@@ -138,20 +138,18 @@ func (r *Refiles) jobs(ctx context.Context, project int64) error {
 		if err != nil || !ok {
 			return err
 		}
-		err = r.do(ctx, &job)
-		if err != nil && !errors.Is(err, store.ErrRefileMoved) { // undone in the meantime: look again
-			return r.trouble(ctx, job, err)
+		err = recovered(func() error { return r.do(ctx, &job) })()
+		if err == nil || errors.Is(err, store.ErrRefileMoved) { // undone in the meantime: look again
+			continue
+		}
+		if err := r.trouble(ctx, job, err); err != nil {
+			return fmt.Errorf("cannot do refiling %d of project %d: %w", job.ID, project, err)
 		}
 	}
 }
 
-// do is one job from where it stands to its end. A panic on the way is that job's trouble and no other's.
-func (r *Refiles) do(ctx context.Context, job *store.RefileJob) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in refiling %d: %v", job.ID, p)
-		}
-	}()
+// do is one job from where it stands to its end.
+func (r *Refiles) do(ctx context.Context, job *store.RefileJob) error {
 	if err := r.work(ctx, job); err != nil {
 		return err
 	}
@@ -193,7 +191,7 @@ func (r *Refiles) settle(ctx context.Context, refile int64) error {
 }
 
 // trouble notes why a job does not go on. Only what was said to people, about a job that can be given up, ends it; a
-// database that is away comes back, and an undoing is never left halfway.
+// database that is away comes back, and an undoing is never left halfway. The error is nil when the job has ended.
 func (r *Refiles) trouble(ctx context.Context, job store.RefileJob, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -201,6 +199,10 @@ func (r *Refiles) trouble(ctx context.Context, job store.RefileJob, err error) e
 	final := job.State == model.JobRunning && errs.Of(err) != errs.Internal && errs.Of(err) != errs.Unavailable
 	if noted := r.store.TroubleRefile(ctx, job, errs.Message(err), final); noted != nil {
 		return errors.Join(err, noted)
+	}
+	if final {
+		r.log.Warn("a refiling failed", "refile", job.ID, "project", job.ProjectID, "kind", string(job.Kind), "err", err)
+		return nil
 	}
 	return err
 }

@@ -175,19 +175,14 @@ func (r *Refiles) movesOf(events []store.Movable, choose func(*store.EventMove, 
 	moves, goes := make([]store.EventMove, len(events)), make([]bool, len(events))
 	var g errgroup.Group
 	for w := range workers {
-		g.Go(func() (err error) {
-			defer func() { // a panic here would be the process's end, and again after each start
-				if p := recover(); p != nil {
-					err = fmt.Errorf("panic over a stored event: %v", p)
-				}
-			}()
+		g.Go(recovered(func() error {
 			for i := w; i < len(events); i += workers {
 				ev := r.parse(bodies, &events[i])
 				moves[i] = moveOf(&events[i], ev)
 				goes[i] = choose(&moves[i], ev)
 			}
 			return nil
-		})
+		}))
 	}
 	err = g.Wait()
 	out := moves[:0]
@@ -201,12 +196,16 @@ func (r *Refiles) movesOf(events []store.Movable, choose func(*store.EventMove, 
 
 // parse reads the body of a stored event; nil when it cannot be read: such an event moves without its tags.
 func (r *Refiles) parse(bodies *zstd.Decoder, e *store.Movable) *envelope.Event {
-	body, err := bodies.DecodeAll(e.Body, nil)
-	if err == nil {
-		var ev *envelope.Event
-		if ev, err = envelope.ParseEvent(body, envelope.Digest); err == nil {
-			return ev
+	var ev *envelope.Event
+	err := recovered(func() error {
+		body, err := bodies.DecodeAll(e.Body, nil)
+		if err == nil {
+			ev, err = envelope.ParseEvent(body, envelope.Digest)
 		}
+		return err
+	})()
+	if err == nil {
+		return ev
 	}
 	r.log.Warn("a stored event cannot be read; it moves without its tags", "event", e.ID, "err", err)
 	return nil

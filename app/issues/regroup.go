@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
@@ -28,6 +30,25 @@ type regroupChunk struct {
 	bodies []byte
 	hashes [][16]byte
 	ready  chan struct{} // one word for each time that it has been grouped
+	unread unread
+}
+
+// unread counts the events that cannot be grouped again: they stay where they are.
+type unread struct {
+	events int
+	first  error // why the first of them cannot
+}
+
+func (u *unread) add(n int, why error) {
+	if u.events += n; u.first == nil {
+		u.first = why
+	}
+}
+
+func (u *unread) tell(log *slog.Logger, project int64) {
+	if u.events > 0 {
+		log.Warn("stored events cannot be read; they stay where they are", "project", project, "events", u.events, "first", u.first)
+	}
 }
 
 // regrouped is one event of a chunk. Without hashes it could not be read.
@@ -54,7 +75,7 @@ func (c *regroupChunk) next() int {
 }
 
 func (c *regroupChunk) reset() {
-	c.events, c.bodies, c.hashes = c.events[:0], c.bodies[:0], c.hashes[:0]
+	c.events, c.bodies, c.hashes, c.unread = c.events[:0], c.bodies[:0], c.hashes[:0], unread{}
 	if cap(c.bodies) > 2*chunkBytes { // one huge event must not keep its room for good
 		c.bodies = nil
 	}
@@ -62,20 +83,35 @@ func (c *regroupChunk) reset() {
 
 // regroupEvents groups the events of a span by a setup, on all cores, and hands them to fn in order of id. A chunk is
 // fn's until it returns.
-func regroupEvents(ctx context.Context, s *store.Store, span store.EventSpan, setup grouping.Setup, fn func(*regroupChunk) error) error {
+func (r *Rehearsals) regroupEvents(ctx context.Context, span store.EventSpan, setup grouping.Setup, fn func(*regroupChunk) error) error {
 	cores := runtime.GOMAXPROCS(0)
 	g, ctx := errgroup.WithContext(ctx)
-	st := &regroupStream{ctx: ctx, store: s, free: make(chan *regroupChunk, cores*chunksPerCPU),
+	st := &regroupStream{ctx: ctx, store: r.store, free: make(chan *regroupChunk, cores*chunksPerCPU),
 		work: make(chan *regroupChunk, cores*chunksPerCPU), order: make(chan *regroupChunk, cores*chunksPerCPU)}
 	for range cap(st.free) {
 		st.free <- &regroupChunk{ready: make(chan struct{}, 1)}
 	}
-	g.Go(func() error { return st.read(span) })
+	g.Go(recovered(func() error { return st.read(span) }))
 	for range cores {
-		g.Go(func() error { return st.group(setup) })
+		g.Go(recovered(func() error { return st.group(setup) }))
 	}
-	g.Go(func() error { return st.hand(fn) })
-	return g.Wait()
+	g.Go(recovered(func() error { return st.hand(fn) }))
+	err := g.Wait()
+	st.unread.tell(r.log, span.Project)
+	return err
+}
+
+// recovered is fn with its panic as an error: one that ended the process would end it again after each start, over the
+// same job.
+func recovered(fn func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v at %s", p, debug.Stack())
+			}
+		}()
+		return fn()
+	}
 }
 
 // regroupStream moves chunks in a circle: read, grouped, handed on in their order, free again.
@@ -83,6 +119,7 @@ type regroupStream struct {
 	ctx               context.Context
 	store             *store.Store
 	free, work, order chan *regroupChunk
+	unread            unread // of the chunks that were handed on
 }
 
 // read fills chunks. It is ahead of those who group by what the free chunks hold.
@@ -131,10 +168,14 @@ func (st *regroupStream) group(setup grouping.Setup) error {
 
 func (st *regroupStream) hand(fn func(*regroupChunk) error) error {
 	for c := range st.order {
-		<-c.ready
+		select {
+		case <-c.ready:
+		case <-st.ctx.Done(): // those who group may have ended without a word
+		}
 		if err := st.ctx.Err(); err != nil {
 			return err
 		}
+		st.unread.add(c.unread.events, c.unread.first)
 		if err := fn(c); err != nil {
 			return err
 		}
@@ -169,6 +210,7 @@ func (r *regrouper) chunk(c *regroupChunk) {
 		e := &c.events[i]
 		result, err := r.event(c.bodies[e.body[0]:e.body[1]])
 		if err != nil {
+			c.unread.add(1, fmt.Errorf("event %d: %w", e.id, err))
 			continue
 		}
 		from := len(c.hashes)

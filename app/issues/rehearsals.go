@@ -128,7 +128,11 @@ func (r *Rehearsals) jobs(ctx context.Context, project int64) error {
 
 // do runs a rehearsal and stores what came of it. When the database goes away it stays as it is, to begin again.
 func (r *Rehearsals) do(ctx context.Context, job model.Rehearsal) error {
-	result, err := r.rehearse(ctx, job)
+	var result *model.RehearsalResult
+	err := recovered(func() (err error) {
+		result, err = r.rehearse(ctx, job)
+		return err
+	})()
 	switch {
 	case errors.Is(err, errNotWanted):
 		return nil
@@ -159,7 +163,7 @@ func (r *Rehearsals) rehearse(ctx context.Context, job model.Rehearsal) (*model.
 		return nil, err
 	}
 	err = r.telling(ctx, job.ID, total, func(ctx context.Context, done *atomic.Int64) error {
-		return regroupEvents(ctx, r.store, span, setup, func(c *regroupChunk) error {
+		return r.regroupEvents(ctx, span, setup, func(c *regroupChunk) error {
 			done.Add(int64(len(c.events)))
 			return sim.add(c)
 		})
@@ -175,10 +179,10 @@ func (r *Rehearsals) telling(ctx context.Context, id, total int64, work func(con
 	var done atomic.Int64
 	g, working := errgroup.WithContext(ctx)
 	over := make(chan struct{})
-	g.Go(func() error {
+	g.Go(recovered(func() error {
 		defer close(over)
 		return work(working, &done)
-	})
+	}))
 	g.Go(func() error {
 		tick := time.NewTicker(rehearsalTell)
 		defer tick.Stop()

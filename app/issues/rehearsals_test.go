@@ -14,6 +14,7 @@ import (
 	"kibitz/app/db/dbtest"
 	"kibitz/app/errs"
 	"kibitz/app/model"
+	"kibitz/app/store"
 	"kibitz/grouping"
 	"kibitz/ingest"
 )
@@ -117,6 +118,21 @@ func checkChange(t *testing.T, what string, c model.RehearsedChange, title strin
 		if p.Title != parts[2*i] || fmt.Sprint(p.Events) != fmt.Sprint(parts[2*i+1]) || len(p.Examples) != 3 || len(p.Hash) != 32 {
 			t.Errorf("%s, part %d: %+v", what, i, p)
 		}
+	}
+}
+
+// TestRehearsalPanic holds that a panic over a chunk of events is an error of the job, and not the end of the process.
+func TestRehearsalPanic(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t))
+	k.fill(4, "a")
+	k.pass()
+	setup, err := setupOf(draft(""))
+	k.must(err)
+	r, span := k.rehearser(), store.SpanOf(k.project.ID, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	err = r.regroupEvents(db.With(k.ctx, db.Jobs), span, setup, func(*regroupChunk) error { panic("on purpose") })
+	if err == nil || !strings.Contains(err.Error(), "panic: on purpose") || !strings.Contains(err.Error(), "regroup.go") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -67,9 +67,9 @@ type Digest struct {
 
 // Digested tells what a batch changed.
 type Digested struct {
-	Stored, Duplicates, Discarded int
-	NewIssues                     []IssueRef
-	Regressed                     []IssueRef
+	Stored, Duplicates int
+	NewIssues          []IssueRef
+	Regressed          []IssueRef
 	// Touched are all issues that got events.
 	Touched []IssueRef
 	// FirstEvents are projects that had never had an event before.
@@ -98,7 +98,7 @@ func (s *Store) SaveDigest(ctx context.Context, d Digest) (out Digested, err err
 			return err
 		}
 		fresh = withoutDiscarded(fresh, known)
-		out.Stored, out.Duplicates, out.Discarded = len(fresh), len(d.Events)-unseen, unseen-len(fresh)
+		out.Stored, out.Duplicates = len(fresh), len(d.Events)-unseen
 		if len(fresh) > 0 {
 			if out.NewIssues, err = bindIssues(ctx, tx, fresh, known); err != nil {
 				return err

@@ -56,7 +56,7 @@ func tidyRefile(r model.Refile) model.Refile {
 	return r
 }
 
-var errNoRefile = errs.New(errs.NotFound, "There is no such merge, split or deletion.")
+var errNoRefile = errs.New(errs.NotFound, "There is no such merge, split, deletion or application of rules.")
 
 // Refile is the refiling with an id; errs.NotFound when there is none.
 func (s *Store) Refile(ctx context.Context, id int64) (model.Refile, error) {

@@ -138,8 +138,12 @@ func newHome(ctx context.Context, tx pgx.Tx, project int64, moves []HashMove, se
 
 // splitMoves says where chosen hashes of an issue go; 0 is a new issue. It refuses to take all of them.
 func splitMoves(ctx context.Context, tx pgx.Tx, issue int64, hashes [][16]byte) ([]HashMove, error) {
-	rows, err := tx.Query(ctx, `SELECT h.hash, coalesce(m.from_issue, 0), count(*) OVER ()
-		FROM issue_hash h LEFT JOIN LATERAL (`+lastMerge+`) m ON true WHERE h.issue_id = $1 ORDER BY h.hash`, issue)
+	chosen := make([][]byte, len(hashes))
+	for i := range hashes {
+		chosen[i] = hashes[i][:]
+	}
+	rows, err := tx.Query(ctx, `SELECT h.hash, coalesce(m.from_issue, 0), (SELECT count(*) FROM issue_hash WHERE issue_id = $1)
+		FROM issue_hash h LEFT JOIN LATERAL (`+lastMerge+`) m ON true WHERE h.issue_id = $1 AND h.hash = ANY($2) ORDER BY h.hash`, issue, chosen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the hashes of issue %d: %w", issue, err)
 	}
@@ -147,9 +151,7 @@ func splitMoves(ctx context.Context, tx pgx.Tx, issue int64, hashes [][16]byte) 
 	var hash []byte
 	var from, all int
 	_, err = pgx.ForEachRow(rows, []any{&hash, &from, &all}, func() error {
-		if slices.Contains(hashes, [16]byte(hash)) {
-			moves = append(moves, HashMove{Hash: [16]byte(hash), To: int64(from)})
-		}
+		moves = append(moves, HashMove{Hash: [16]byte(hash), To: int64(from)})
 		return nil
 	})
 	if err != nil {

@@ -40,7 +40,7 @@ func (s *Store) AddRehearsal(ctx context.Context, r model.Rehearsal, mostOpen in
 		return fmt.Errorf("cannot queue a rehearsal: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
-		return errs.New(errs.Limited, "%d rehearsals of this project are waiting already. Cancel one, or wait for it.", mostOpen)
+		return errs.New(errs.Limited, "%d rehearsals of this project are waiting already (limit open_rehearsals). Cancel one, or wait for it.", mostOpen)
 	}
 	return nil
 }
