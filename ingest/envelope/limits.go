@@ -18,14 +18,16 @@ func (l Limits) orDefault() Limits {
 	}
 	set(&l.Items, 100)
 	set(&l.HeaderLine, 8<<10)
-	set(&l.Depth, maxDepth)
+	set(&l.Depth, MaxDepth)
 	set(&l.Nodes, 100_000)
 	return l
 }
 
+// MaxDepth is how deep the JSON of an event is read unless a setting says otherwise. What is deeper is cut and noted.
+const MaxDepth = 128
+
 // Limits of an event's fields, in bytes or in number. What is beyond them is cut and noted in Event.Notes.
 const (
-	maxDepth       = 128 // of nesting
 	maxMessage     = 8192
 	maxValue       = 8192
 	maxName        = 512 // types, functions, modules, transactions

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -27,19 +28,16 @@ type parser struct {
 // ParseEvent reads the payload of an event. Fields of a wrong type are left out and noted; the only error is a payload
 // that is not a JSON object.
 func ParseEvent(payload []byte, mode Mode) (*Event, error) {
-	p := parsers.Get() // it refuses what is nested deeper than 300 itself: then the rest is read
+	p := parsers.Get()
 	defer parsers.Put(p)
-	v, err := p.ParseBytes(payload)
+	v, cut, err := eventObject(p, payload)
 	if err != nil {
-		v, err = p.ParseBytes(Shallow(payload, maxDepth))
-	}
-	if err != nil {
-		return nil, unreadable(payload)
-	}
-	if v.Type() != fastjson.TypeObject {
-		return nil, &Error{"json_not_object", "It is JSON, but not an object."}
+		return nil, err
 	}
 	r := &parser{ev: &Event{}, full: mode == Full, yes: true}
+	if r.full && (cut || bytes.Contains(payload, []byte(cutHere))) {
+		r.note("what was nested too deep was left out (limit ingest.json_depth)")
+	}
 	r.head(v)
 	r.message(v)
 	r.faults(v)
@@ -50,12 +48,20 @@ func ParseEvent(payload []byte, mode Mode) (*Event, error) {
 	return r.ev, nil
 }
 
-// unreadable says why the parser refused a payload: it does not tell what is nested too deep from what is no JSON.
-func unreadable(payload []byte) error {
-	if deep(payload, fastjson.MaxDepth, len(payload)+1) != nil {
-		return &Error{"json_depth", fmt.Sprintf("It is nested deeper than %d.", fastjson.MaxDepth)}
+// eventObject reads JSON that is an object. The parser refuses what is nested deeper than 300: then that is
+// cut, and the rest is read.
+func eventObject(p *fastjson.Parser, payload []byte) (v *fastjson.Value, cut bool, err error) {
+	if v, err = p.ParseBytes(payload); err != nil {
+		v, err = p.ParseBytes(Shallow(payload, MaxDepth))
+		cut = true
 	}
-	return &Error{"json", "It is not valid JSON."}
+	if err != nil {
+		return nil, cut, &Error{"json", "It is not valid JSON."}
+	}
+	if v.Type() != fastjson.TypeObject {
+		return nil, cut, &Error{"json_not_object", "It is JSON, but not an object."}
+	}
+	return v, cut, nil
 }
 
 func (r *parser) note(format string, args ...any) {

@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,6 +25,11 @@ func TestShallow(t *testing.T) {
 	ev, err := ParseEvent([]byte(deepest), Full)
 	if err != nil || ev.Message.Formatted != "kept" || len(ev.Exceptions) != 1 || ev.Exceptions[0].Type != "A" {
 		t.Errorf("%v: %+v", err, ev)
+	}
+	for _, cut := range []string{deepest, `{"extra":` + cutHere + `}`} {
+		if ev, err := ParseEvent([]byte(cut), Full); err != nil || !slices.ContainsFunc(ev.Notes, func(n string) bool { return strings.Contains(n, "ingest.json_depth") }) {
+			t.Errorf("%v: nothing says that %.40s was cut", err, cut)
+		}
 	}
 }
 

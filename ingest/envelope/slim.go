@@ -23,12 +23,9 @@ type Slim struct {
 // Parse reads an event as ParseEvent does. The event and all of its strings are valid until the next call.
 func (s *Slim) Parse(payload []byte) (*Event, error) {
 	s.clean = utf8.Valid(payload) && bytes.IndexByte(payload, 0) < 0 && !bytes.Contains(payload, []byte(`\u`))
-	v, err := s.json.ParseBytes(payload)
+	v, _, err := eventObject(&s.json, payload)
 	if err != nil {
-		return nil, unreadable(payload)
-	}
-	if v.Type() != fastjson.TypeObject {
-		return nil, &Error{"json_not_object", "It is JSON, but not an object."}
+		return nil, err
 	}
 	s.event, s.frames = Event{Exceptions: s.event.Exceptions[:0]}, s.frames[:0]
 	s.parser = parser{ev: &s.event, slim: s, yes: true}
@@ -70,7 +67,7 @@ func (r *parser) cut(v *fastjson.Value, max int) (string, bool) {
 	return tidy(text, max)
 }
 
-// boolean is boolean of this package without an allocation.
+// boolean is true or false without an allocation, or nil when the value is neither.
 func (r *parser) boolean(v *fastjson.Value) *bool {
 	if v == nil {
 		return nil

@@ -47,23 +47,7 @@ func tidy(s string, max int) (string, bool) {
 	return strings.ToValidUTF8(s, ""), true
 }
 
-// boolean is true or false, or nil when the value is neither.
-func boolean(v *fastjson.Value) *bool {
-	if v == nil {
-		return nil
-	}
-	switch v.Type() {
-	case fastjson.TypeTrue:
-		t := true
-		return &t
-	case fastjson.TypeFalse:
-		f := false
-		return &f
-	}
-	return nil
-}
-
-func isTrue(v *fastjson.Value) bool { b := boolean(v); return b != nil && *b }
+func isTrue(v *fastjson.Value) bool { return v != nil && v.Type() == fastjson.TypeTrue }
 
 // integer is a number, or -1.
 func integer(v *fastjson.Value) int {
