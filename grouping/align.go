@@ -1,6 +1,9 @@
 package grouping
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxAlign bounds the work of laying two lists of components side by side: some 1,000 frames against 1,000. Longer
 // ones are paired from both ends, and in order between.
@@ -40,7 +43,7 @@ func between(a, b []*Component, keyA, keyB []string) (out []Difference) {
 	if len(a) == 0 || len(b) == 0 || len(a)*len(b) > maxAlign {
 		return pairKinds(a, b)
 	}
-	length := commonLengths(keyA[:len(a)], keyB[:len(b)])
+	length := CommonLengths(keyA[:len(a)], keyB[:len(b)])
 	i, j, fromA, fromB := 0, 0, 0, 0
 	for i < len(a) && j < len(b) {
 		switch {
@@ -57,8 +60,9 @@ func between(a, b []*Component, keyA, keyB []string) (out []Difference) {
 	return append(out, pairKinds(a[fromA:], b[fromB:])...)
 }
 
-// commonLengths holds at [i][j] how much of a from i and b from j can be common.
-func commonLengths(a, b []string) [][]int32 {
+// CommonLengths holds at [i][j] how long the longest common subsequence of a from i and b from j is. It takes memory and
+// time for every pair, which callers bound.
+func CommonLengths(a, b []string) [][]int32 {
 	out := make([][]int32, len(a)+1)
 	for i := range out {
 		out[i] = make([]int32, len(b)+1)
@@ -79,7 +83,7 @@ func commonLengths(a, b []string) [][]int32 {
 func pairKinds(a, b []*Component) (out []Difference) {
 	used := 0
 	for _, c := range a {
-		at := indexKind(b[used:], c.ID)
+		at := slices.IndexFunc(b[used:], func(other *Component) bool { return other.ID == c.ID })
 		if at < 0 {
 			out = append(out, Difference{A: c})
 			continue
@@ -96,24 +100,12 @@ func pairKinds(a, b []*Component) (out []Difference) {
 	return out
 }
 
-func indexKind(list []*Component, id string) int {
-	for i, c := range list {
-		if c.ID == id {
-			return i
-		}
-	}
-	return -1
-}
-
 // Parts counts what counts in a tree, in words: "exception type and 5 frames".
 func Parts(root *Component) string {
 	var words []string
 	n := map[string]int{}
 	for _, id := range countParts(root, n, nil, 0) {
-		name := noun(id)
-		if id == "frame" {
-			name = "frame"
-		}
+		name := strings.TrimSuffix(noun(id), " of a frame")
 		if n[id] > 1 {
 			name = plural(n[id], name, name+"s")
 		}

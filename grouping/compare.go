@@ -34,7 +34,7 @@ func Compare(a, b Result) Comparison {
 	var c Comparison
 	c.A, c.B, c.Hash = shared(a, b)
 	if c.Together = c.Hash != ""; c.Together {
-		c.Sentence = sameSentence(c, first(a), first(b))
+		c.Sentence = sameSentence(c, a.Deciding(), b.Deciding())
 		return c
 	}
 	c.A, c.B = facing(a, b)
@@ -68,17 +68,7 @@ func facing(a, b Result) (va, vb *Variant) {
 			}
 		}
 	}
-	return first(a), first(b)
-}
-
-// first is the variant whose hash is tried first; nil when none counts.
-func first(r Result) *Variant {
-	for i := range r.Variants {
-		if r.Variants[i].Contributes {
-			return &r.Variants[i]
-		}
-	}
-	return nil
+	return a.Deciding(), b.Deciding()
 }
 
 // differences are the leaves that count in one of two trees and not, or not so, in the other.

@@ -72,6 +72,24 @@ func differing(c Comparison) string {
 	return strings.Join(out, " ")
 }
 
+// Parts calls leaves outside of frames by what they are.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	frame := Frame{Filename: "a.py", ContextLine: "x()", InApp: yes()}
+	for _, c := range []struct {
+		ev   Event
+		want string
+	}{
+		{Event{Template: &Template{Filename: "a.html", ContextLine: "{{ x }}"}}, "file and source line"},
+		{Event{Platform: "python", Stacktrace: stackOf(frame)}, "frame"},
+		{Event{Platform: "python", Exceptions: []Exception{{Type: "E", Value: "v", Stack: stackOf(frame, Frame{Module: "m", Function: "f", InApp: yes()})}}}, "exception type and 2 frames"},
+	} {
+		if got := Parts(Group(&c.ev).Deciding().Root); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 // Two stacks of thousands of frames with nothing in common are laid side by side in bounded work, and every leaf
 // that counts is marked.
 func TestCompareLongStacks(t *testing.T) {

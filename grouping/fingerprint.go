@@ -1,6 +1,9 @@
 package grouping
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 type fingerprintKind uint8
 
@@ -128,7 +131,7 @@ func (g *grouper) builtIn() []string {
 }
 
 func (g *grouper) isHydration() bool {
-	if isHydrationText(firstText(g.ev.Formatted, g.ev.Message)) {
+	if isHydrationText(cmp.Or(g.ev.Formatted, g.ev.Message)) {
 		return true
 	}
 	for i := range g.ev.Exceptions {
@@ -227,7 +230,7 @@ func (g *grouper) frameVariable(name string) string {
 
 // text is the event's message, or what its main exception says.
 func (g *grouper) text() string {
-	return firstText(g.ev.Formatted, g.ev.Message, g.lastException().Value)
+	return cmp.Or(g.ev.Formatted, g.ev.Message, g.lastException().Value)
 }
 
 // lastException is the outermost one; an empty one when there is none.
@@ -244,15 +247,6 @@ func (g *grouper) mainException() *Exception {
 		return &Exception{}
 	}
 	return &g.ev.Exceptions[g.main]
-}
-
-func firstText(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 func orNo(value, name string) string {

@@ -1,13 +1,15 @@
 package grouping
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // fingerprintRule gives events that satisfy all matchers a fingerprint.
 type fingerprintRule struct {
 	event, exceptions, messages, frames []eventMatcher // by what they look at
 	values                              []string
 	title                               string
-	text                                string
 	builtIn                             bool // stands behind the client's own fingerprint
 	cost                                int  // steps for a byte of the event's texts
 }
@@ -190,7 +192,7 @@ func allExceptions(list []eventMatcher, e *Exception) bool {
 
 // anyMessage looks at messages and at what exceptions say: people cannot tell which of the two they see.
 func (r *fingerprintRule) anyMessage(ev *Event) bool {
-	if text := firstText(ev.Formatted, ev.Message); text != "" && allText(r.messages, text) {
+	if text := cmp.Or(ev.Formatted, ev.Message); text != "" && allText(r.messages, text) {
 		return true
 	}
 	for i := range ev.Exceptions {

@@ -12,7 +12,7 @@ type FingerprintRule struct {
 	Matchers    [][]string        `json:"matchers"` // name and pattern; a name with ! before it is negated
 	Fingerprint []string          `json:"fingerprint"`
 	Attributes  map[string]string `json:"attributes"` // title
-	Text        string            `json:"text"`
+	Text        string            `json:"text"`       // the rule as written; nothing is decided by it
 	IsBuiltin   bool              `json:"is_builtin"` // stands behind the client's own fingerprint
 }
 
@@ -52,7 +52,7 @@ func (r *FingerprintRule) size() (n int) {
 }
 
 func (r *ruleReader) fingerprintRule(number int, from *FingerprintRule) fingerprintRule {
-	out := fingerprintRule{title: from.Attributes["title"], text: from.Text, builtIn: from.IsBuiltin}
+	out := fingerprintRule{title: from.Attributes["title"], builtIn: from.IsBuiltin}
 	for _, pair := range from.Matchers {
 		p := &ruleLine{reader: r, kind: FingerprintRules, number: number, text: strings.Join(pair, ":")}
 		if len(pair) != 2 {
@@ -81,7 +81,6 @@ func (r *ruleReader) fingerprintRules(text string) (out []fingerprintRule) {
 }
 
 func (p *ruleLine) fingerprintRule() (r fingerprintRule) {
-	r.text = strings.TrimSpace(p.text)
 	for p.blanks(); !p.broken && !p.take("->"); p.blanks() {
 		if p.rest() == "" {
 			p.stop(p.at, []string{"->"}, "an arrow must stand between the matchers and the fingerprint")
@@ -286,12 +285,7 @@ var variableNames = []string{"default", "transaction", "message", "type", "error
 	"stack.abs_path", "stack.filename", "module", "stack.module", "package", "stack.package", "level", "logger", "tags.NAME"}
 
 func isVariable(name string) bool {
-	for _, v := range variableNames {
-		if v == name {
-			return true
-		}
-	}
-	return strings.HasPrefix(name, "tags.")
+	return slices.Contains(variableNames, name) || strings.HasPrefix(name, "tags.")
 }
 
 // splitVariables cuts a value at its variables: foo-{{ level }} is two values. A hash is made of values with nothing

@@ -1,5 +1,7 @@
 package grouping
 
+import "cmp"
+
 // Group is that of the current configuration without rules of a project.
 func Group(ev *Event) Result { return Setup{}.Group(ev) }
 
@@ -51,6 +53,16 @@ func (r Result) Hashes() []string {
 		}
 	}
 	return out
+}
+
+// Deciding is the first variant that contributes: its hash is tried first. It is nil when none does.
+func (r Result) Deciding() *Variant {
+	for i := range r.Variants {
+		if r.Variants[i].Contributes {
+			return &r.Variants[i]
+		}
+	}
+	return nil
 }
 
 // grouper is the work on one event.
@@ -177,7 +189,7 @@ type pair struct{ app, system *Component }
 
 func (p pair) variants(s strategy, fp fingerprint) []Variant {
 	if p.system == nil || p.app == nil {
-		p = pair{app: firstOf(p.app, p.system)}
+		p = pair{app: cmp.Or(p.app, p.system)}
 		return []Variant{p.app.variant(s.single, s.name, "", fp)}
 	}
 	appHint, systemHint := "", ""
@@ -196,13 +208,6 @@ func (p pair) variants(s strategy, fp fingerprint) []Variant {
 		return []Variant{system, app}
 	}
 	return []Variant{app, system}
-}
-
-func firstOf(a, b *Component) *Component {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func (c *Component) variant(name, strategy, hint string, fp fingerprint) Variant {

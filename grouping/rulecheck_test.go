@@ -88,6 +88,9 @@ func TestCheckRules(t *testing.T) {
 	if rules, found := CheckRules("\ufeffmodule:x -app\r\n", "\ufefftype:x -> z\r\n"); rules == nil || found != nil {
 		t.Errorf("files of a Windows editor give %v and %v", rules, found)
 	}
+	if n := CountRules("\ufeff# x\n\nmodule:a -app\r\n"); n != 1 {
+		t.Errorf("%d rules are counted", n)
+	}
 	for _, limit := range []string{LimitRules, LimitText, LimitLine, LimitAlternatives} {
 		text := map[string]string{LimitRules: strings.Repeat("app:1 -app\n", 2001), LimitText: strings.Repeat("\n", maxRuleText+1),
 			LimitLine: strings.Repeat("x", maxRuleLine+1), LimitAlternatives: "type:{" + strings.Repeat("a,", 256) + "} -app"}[limit]

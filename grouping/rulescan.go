@@ -2,6 +2,7 @@ package grouping
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -47,18 +48,33 @@ func (r *ruleReader) admit(kind RuleKind, line int) bool {
 
 // each calls read with each line that holds a rule.
 func (r *ruleReader) each(kind RuleKind, text string, read func(*ruleLine)) {
-	text = strings.TrimPrefix(text, "\ufeff") // a file saved by a Windows editor starts with a byte-order mark
-	for n, line := range strings.Split(text, "\n") {
-		rule := strings.TrimSpace(line)
-		if rule == "" || rule[0] == '#' {
-			continue
-		}
-		if !r.admit(kind, n+1) {
+	for number, line := range ruleLines(text) {
+		if !r.admit(kind, number) {
 			return
 		}
-		p := &ruleLine{reader: r, kind: kind, number: n + 1, text: strings.TrimRightFunc(line, unicode.IsSpace)}
-		if p.fits(len(rule)) {
+		p := &ruleLine{reader: r, kind: kind, number: number, text: strings.TrimRightFunc(line, unicode.IsSpace)}
+		if p.fits(len(strings.TrimSpace(line))) {
 			read(p)
+		}
+	}
+}
+
+// CountRules is how many lines of a rule text hold a rule.
+func CountRules(text string) (n int) {
+	for range ruleLines(text) {
+		n++
+	}
+	return n
+}
+
+// ruleLines are the lines that hold a rule, each with its number from 1.
+func ruleLines(text string) iter.Seq2[int, string] {
+	text = strings.TrimPrefix(text, "\ufeff") // a file saved by a Windows editor starts with a byte-order mark
+	return func(yield func(int, string) bool) {
+		for n, line := range strings.Split(text, "\n") {
+			if rule := strings.TrimSpace(line); rule != "" && rule[0] != '#' && !yield(n+1, line) {
+				return
+			}
 		}
 	}
 }

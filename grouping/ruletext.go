@@ -49,9 +49,14 @@ func CheckRules(stack, fingerprints string) (*Rules, RuleErrors) {
 }
 
 // Errors are the findings that keep rules from being used.
-func (list RuleErrors) Errors() (out RuleErrors) {
+func (list RuleErrors) Errors() RuleErrors { return list.only(false) }
+
+// Warnings are the findings with which rules can be used all the same.
+func (list RuleErrors) Warnings() RuleErrors { return list.only(true) }
+
+func (list RuleErrors) only(warning bool) (out RuleErrors) {
 	for _, e := range list {
-		if !e.Warning {
+		if e.Warning == warning {
 			out = append(out, e)
 		}
 	}

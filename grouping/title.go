@@ -1,6 +1,7 @@
 package grouping
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 )
@@ -41,10 +42,10 @@ func (g *grouper) mainTitle(r *Result) {
 const untitled = "<unlabeled event>"
 
 func (g *grouper) messageTitle(r *Result) {
-	r.Title = firstLine(firstText(g.ev.Formatted, g.ev.Message))
+	r.Title = firstLine(cmp.Or(g.ev.Formatted, g.ev.Message))
 	if r.Title == "" && g.ev.Security != nil {
 		s := g.ev.Security
-		r.Title = strings.TrimSpace(s.Kind + ": " + firstText(s.EffectiveDirective, s.ViolatedDirective) + " " + firstText(s.BlockedURI, s.Hostname))
+		r.Title = strings.TrimSpace(s.Kind + ": " + cmp.Or(s.EffectiveDirective, s.ViolatedDirective) + " " + cmp.Or(s.BlockedURI, s.Hostname))
 	}
 	if r.Title == "" {
 		r.Title = untitled
@@ -118,7 +119,7 @@ func (f *frame) culprit() string {
 	if f.family == familyNative {
 		return function
 	}
-	place := firstText(f.src.Module, f.filename)
+	place := cmp.Or(f.src.Module, f.filename)
 	switch {
 	case place == "":
 		return ""

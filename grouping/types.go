@@ -2,7 +2,7 @@
 // variants, hashes, a title and a culprit come out, with the reason for each. It knows nothing of the
 // rest of Kibitz and uses the standard library only.
 //
-// The algorithm and its terms are Sentry's public configuration newstyle:2026-01-20.
+// The algorithm and its terms are those of Sentry's public configurations newstyle, see Configs.
 package grouping
 
 // Event is what grouping needs to know of an error event. The zero value of every field means absent.

@@ -30,12 +30,8 @@ type ComparedEvent struct {
 	Grouping grouping.Result
 }
 
-func compareURL(a, b string) templ.SafeURL {
-	q := url.Values{"a": {a}}
-	if b != "" {
-		q.Set("b", b)
-	}
-	return templ.SafeURL("/compare?" + q.Encode())
+func compareURL(a string) templ.SafeURL {
+	return templ.SafeURL("/compare?" + url.Values{"a": {a}}.Encode())
 }
 
 // compareSequel says what the sentence leaves open: that people, or rules of another day, decided otherwise.

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ type GroupingProps struct {
 	Draft      model.Grouping // what the editors hold; Draft.Version is the one that it was made from
 	Window     string         // of Windows
 	Checked    bool           // somebody asked for findings
-	Findings   []grouping.RuleError
+	Findings   grouping.RuleErrors
 	Error      string
 	Conflict   *GroupingConflict
 	History    []GroupingVersion // the newest first
@@ -95,19 +96,6 @@ func configOf(g model.Grouping) string {
 	return g.Config
 }
 
-// errorsOf and warningsOf part the findings: with the first the rules cannot be used, with the others they can.
-func errorsOf(list []grouping.RuleError) []grouping.RuleError   { return findings(list, false) }
-func warningsOf(list []grouping.RuleError) []grouping.RuleError { return findings(list, true) }
-
-func findings(list []grouping.RuleError, warning bool) (out []grouping.RuleError) {
-	for _, e := range list {
-		if e.Warning == warning {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
 // shownFindings bounds the list of a page.
 const shownFindings = 50
 
@@ -161,20 +149,11 @@ func gutter(text string) string {
 
 // groupingSentence says how a project groups now.
 func groupingSentence(p GroupingProps) string {
-	stack, prints := ruleCount(p.Current.StackRules), ruleCount(p.Current.FingerprintRules)
+	stack, prints := grouping.CountRules(p.Current.StackRules), grouping.CountRules(p.Current.FingerprintRules)
 	if stack+prints == 0 {
 		return "Events are grouped by " + configOf(p.Current) + " without rules of this project."
 	}
-	return "Events are grouped by " + configOf(p.Current) + ", " + many(stack, "stack trace rule") + " and " + many(prints, "fingerprint rule") + " of this project."
-}
-
-func ruleCount(text string) (n int64) {
-	for _, line := range textLines(text) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			n++
-		}
-	}
-	return n
+	return "Events are grouped by " + configOf(p.Current) + ", " + many(int64(stack), "stack trace rule") + " and " + many(int64(prints), "fingerprint rule") + " of this project."
 }
 
 // noteOfRehearsal is a note that ends with the number of a rehearsal, which a link stands for.
@@ -185,7 +164,7 @@ func versionWords(v model.Grouping) string {
 	if m := noteOfRehearsal.FindStringSubmatch(v.Note); m != nil {
 		return m[1]
 	}
-	return orPath(v.Note, "edited")
+	return cmp.Or(v.Note, "edited")
 }
 
 // rehearsalOf is the rehearsal that a version came from; 0 for none.

@@ -12,10 +12,25 @@ type HashesProps struct {
 	Error   string
 }
 
-// HashRow is one of them. FromShort is the short id of the issue that it came from by a merge; "" when it was always
+// HashRow is one of them. From is the short id of the issue that it came from by a merge; "" when it was always
 // here.
 type HashRow struct {
 	model.IssueHash
 	From    string
 	Checked bool
+}
+
+// hashesSentence says what the hashes of an issue mean.
+func hashesSentence(p HashesProps) string {
+	merged := 0
+	for _, h := range p.Hashes {
+		if h.From != "" {
+			merged++
+		}
+	}
+	text := manyOf(int64(len(p.Hashes)), "hash leads", "hashes lead") + " to this issue: an event with any of them lands here."
+	if merged > 0 {
+		text += " " + full(int64(merged)) + " of them came by a merge."
+	}
+	return text
 }

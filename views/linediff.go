@@ -1,6 +1,10 @@
 package views
 
-import "strings"
+import (
+	"strings"
+
+	"kibitz/grouping"
+)
 
 // diffLine is a line of a text that changed: '+' was added, '-' taken away, ' ' stands beside a change. '~' stands
 // for lines that are left out.
@@ -57,7 +61,7 @@ func textLines(text string) []string {
 func changed(a, b []string) (out []diffLine) {
 	i, j := 0, 0
 	if len(a)*len(b) <= maxDiffCells {
-		common := commonLines(a, b)
+		common := grouping.CommonLengths(a, b)
 		for i < len(a) && j < len(b) {
 			switch {
 			case a[i] == b[j]:
@@ -77,24 +81,6 @@ func changed(a, b []string) (out []diffLine) {
 	}
 	for ; j < len(b); j++ {
 		out = append(out, diffLine{'+', b[j]})
-	}
-	return out
-}
-
-// commonLines holds at [i][j] how many lines of a from i and b from j can be kept.
-func commonLines(a, b []string) [][]int32 {
-	out := make([][]int32, len(a)+1)
-	for i := range out {
-		out[i] = make([]int32, len(b)+1)
-	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
-				out[i][j] = out[i+1][j+1] + 1
-			} else {
-				out[i][j] = max(out[i+1][j], out[i][j+1])
-			}
-		}
 	}
 	return out
 }

@@ -118,11 +118,12 @@ func shortIDOf(p model.Project, number int64) string {
 }
 
 // changesSub says how many of all are shown.
-func changesSub(shown, all int, order string) string {
+func changesSub(shown, all int) string {
+	text := full(int64(all)) + ", the largest first"
 	if shown < all {
-		return full(int64(shown)) + " of " + full(int64(all)) + ", " + order
+		return full(int64(shown)) + " of " + text
 	}
-	return full(int64(all)) + ", " + order
+	return text
 }
 
 // partWord says what happens to a part of an issue that splits.

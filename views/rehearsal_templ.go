@@ -189,7 +189,7 @@ func RehearsalPage(c Chrome, p RehearsalProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = changes(p, "splits", "Issues that would split", "the largest first", splitsOf(p.Rehearsal.Result), p.Rehearsal.Result.SplitCount).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = changes(p, "splits", "Issues that would split", splitsOf(p.Rehearsal.Result), p.Rehearsal.Result.SplitCount).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -197,7 +197,7 @@ func RehearsalPage(c Chrome, p RehearsalProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = changes(p, "merges", "Issues that would take others in", "the largest first", mergesOf(p.Rehearsal.Result), p.Rehearsal.Result.MergeCount).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = changes(p, "merges", "Issues that would take others in", mergesOf(p.Rehearsal.Result), p.Rehearsal.Result.MergeCount).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -745,7 +745,7 @@ func application(c Chrome, p RehearsalProps) templ.Component {
 }
 
 // changes is a table of issues that would split, or take others in.
-func changes(p RehearsalProps, id, name, sub string, list []model.RehearsedChange, all int) templ.Component {
+func changes(p RehearsalProps, id, name string, list []model.RehearsedChange, all int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -811,9 +811,9 @@ func changes(p RehearsalProps, id, name, sub string, list []model.RehearsedChang
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var38 string
-			templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(changesSub(len(list), all, sub))
+			templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(changesSub(len(list), all))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `rehearsal.templ`, Line: 148, Col: 108}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `rehearsal.templ`, Line: 148, Col: 103}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var38))
 			if templ_7745c5c3_Err != nil {

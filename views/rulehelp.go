@@ -50,4 +50,4 @@ const ruleSyntax = `One rule a line; # begins a comment. All matchers of a rule 
 	`[abc] for one of several, {a,b} for either. Quotes hold blanks together.`
 
 const ruleVariables = "{{ default }}, {{ transaction }}, {{ error.type }}, {{ error.value }}, {{ message }}, {{ level }}, {{ logger }}, " +
-	"{{ stack.function }}, {{ stack.module }}, {{ stack.abs_path }}, {{ stack.package }}, {{ tags.NAME }}"
+	"{{ stack.function }}, {{ stack.module }}, {{ stack.abs_path }}, {{ stack.filename }}, {{ stack.package }}, {{ tags.NAME }}"

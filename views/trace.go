@@ -269,15 +269,6 @@ func platformOf(f *envelope.Frame, event string) string {
 	return event
 }
 
-func deciding(r grouping.Result) *grouping.Variant {
-	for i := range r.Variants {
-		if r.Variants[i].Contributes {
-			return &r.Variants[i]
-		}
-	}
-	return nil
-}
-
 // activityText says what was done in words.
 func activityText(a Activity) string {
 	switch a.Action {

@@ -27,14 +27,6 @@ func rehearsalURL(slug string, id int64, what string) templ.SafeURL {
 	return projectURL(slug, address)
 }
 
-// orPath is a path, or another when it is empty.
-func orPath(path, other string) string {
-	if path != "" {
-		return path
-	}
-	return other
-}
-
 // refreshWhile is where a browser without a script looks again while something goes on: this page; "" when nothing does.
 // It is not for pages with a form that one fills in: a reload would empty it.
 func refreshWhile(c Chrome, goesOn bool) string {
@@ -42,21 +34,6 @@ func refreshWhile(c Chrome, goesOn bool) string {
 		return c.Path
 	}
 	return ""
-}
-
-// hashesSentence says what the hashes of an issue mean.
-func hashesSentence(p HashesProps) string {
-	merged := 0
-	for _, h := range p.Hashes {
-		if h.From != "" {
-			merged++
-		}
-	}
-	text := manyOf(int64(len(p.Hashes)), "hash leads", "hashes lead") + " to this issue: an event with any of them lands here."
-	if merged > 0 {
-		text += " " + manyOf(int64(merged), "of them came", "of them came") + " by a merge."
-	}
-	return text
 }
 
 // eventURL is where an event is found by its id, whatever issue it is in by then.

@@ -119,7 +119,7 @@ func frameWords(c *grouping.Component, kids []branch) (words []string, hit bool)
 
 // whySentence says by what an event is grouped, with numbers.
 func whySentence(r grouping.Result) string {
-	v := deciding(r)
+	v := r.Deciding()
 	if v == nil {
 		return ""
 	}
@@ -171,7 +171,7 @@ func shortHash(hash string) string {
 // otherVariants are all but the one that decides.
 func otherVariants(r grouping.Result) (out []*grouping.Variant) {
 	for i := range r.Variants {
-		if v := &r.Variants[i]; v != deciding(r) {
+		if v := &r.Variants[i]; v != r.Deciding() {
 			out = append(out, v)
 		}
 	}

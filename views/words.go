@@ -190,7 +190,7 @@ func path(address string) string {
 // decidedBy says in words what grouping looked at.
 func decidedBy(r grouping.Result) string {
 	var frames string
-	if v := deciding(r); v != nil && v.Name == "app" {
+	if v := r.Deciding(); v != nil && v.Name == "app" {
 		frames = "the app frames of "
 	} else if v != nil && v.Name == "system" {
 		frames = "all frames of "

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"strconv"
@@ -48,11 +49,11 @@ func (s *Server) compare(c *fiber.Ctx, projects []model.Project, props *views.Co
 	if err != nil {
 		return err
 	}
-	left, err := s.comparedEvent(c, projects, "A", props.A, orText(props.Project, projectOf(props.B)), tried)
+	left, err := s.comparedEvent(c, projects, "A", props.A, cmp.Or(props.Project, projectOf(props.B)), tried)
 	if err != nil {
 		return err
 	}
-	right, err := s.comparedEvent(c, projects, "B", props.B, orText(props.Project, projectOf(props.A)), tried)
+	right, err := s.comparedEvent(c, projects, "B", props.B, cmp.Or(props.Project, projectOf(props.A)), tried)
 	if err != nil {
 		return err
 	}
@@ -72,13 +73,6 @@ func projectOf(reference string) string {
 		return ""
 	}
 	return slug
-}
-
-func orText(text, other string) string {
-	if text != "" {
-		return text
-	}
-	return other
 }
 
 // comparedEvent is the event that a reference means: SHOP-12, SHOP-12/first, SHOP-12/EVENT, or the id of an event of
@@ -141,7 +135,7 @@ func (s *Server) eventOfIssue(ctx context.Context, projects []model.Project, ref
 	if e.Issue, err = s.issues.Taker(ctx, e.Issue); err != nil {
 		return project, nil, err
 	}
-	row, ev, err := s.issues.Event(ctx, e.Issue, orText(which, "latest"))
+	row, ev, err := s.issues.Event(ctx, e.Issue, cmp.Or(which, "latest"))
 	e.Row = row
 	return project, ev, err
 }

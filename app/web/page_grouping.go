@@ -172,18 +172,9 @@ func (s *Server) postCheck(c *fiber.Ctx) error {
 	return s.reviseGrouping(c, fiber.StatusOK, props)
 }
 
-func findingsOf(draft model.Grouping) []grouping.RuleError {
+func findingsOf(draft model.Grouping) grouping.RuleErrors {
 	_, list := grouping.CheckRules(draft.StackRules, draft.FingerprintRules)
 	return list
-}
-
-func mistaken(list []grouping.RuleError) bool {
-	for _, e := range list {
-		if !e.Warning {
-			return true
-		}
-	}
-	return false
 }
 
 // reviseGrouping shows the page again with the draft in the editors.
@@ -211,7 +202,7 @@ func (s *Server) postGrouping(c *fiber.Ctx) error {
 		return s.reviseGrouping(c, fiber.StatusOK, props)
 	case do != "save" && do != "rehearse":
 		return errs.New(errs.Invalid, "Rules can be checked, saved or rehearsed.")
-	case mistaken(props.Findings):
+	case len(props.Findings.Errors()) > 0:
 		props.Error = "The rules have mistakes and were not used. Your text is as you left it."
 		return s.reviseGrouping(c, fiber.StatusUnprocessableEntity, props)
 	case do == "rehearse":
