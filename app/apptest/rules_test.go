@@ -18,14 +18,16 @@ var layers = map[string]int{
 	"app/comments": 3, "app/issues": 3, "app/requests": 3, "app/alerts": 3, "app/accounts": 3, "ingest/receiver": 3,
 	"app/store": 2, "app/queue": 2, "ingest": 2, "views": 2,
 	"app/db": 1, "app/db/dbtest": 2, "app/cache": 1, "app/model": 1, "app/switches": 1, "app/config": 1,
-	"app/errs": 0, "app/perf": 0, "app/markup": 0, "grouping": 0, "ingest/envelope": 0, "ingest/otlp": 0, "ingest/syslog": 0, "ingest/pglog": 0,
+	"app/perf": 1, "app/perf/perffiber": 2, "app/perf/perfpgx": 2, "app/detect": 1, "ingest/otlp": 1, "ingest/syslog": 1, "ingest/envelope": 1,
+	"app/trace": 0, "app/sketch": 0, "ingest/sqltext": 0,
+	"app/errs": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
 	"views/ui": 0, "views/charts": 0, "migrations": 0, "static": 0, "app/db/pglocal": 0,
 }
 
 // only says which packages may import a module.
 var only = map[string][]string{
-	"github.com/jackc/pgx/":          {"app/db", "app/db/dbtest", "app/store", "app/queue"},
-	"github.com/gofiber/fiber":       {"app/web", "ingest/receiver"},
+	"github.com/jackc/pgx/":          {"app/db", "app/db/dbtest", "app/store", "app/queue", "app/perf/perfpgx"},
+	"github.com/gofiber/fiber":       {"app/web", "ingest/receiver", "app/perf/perffiber"},
 	"github.com/getsentry/sentry-go": {"app/cli", "app/apptest/sdk/go"},
 }
 
