@@ -12,6 +12,9 @@ import (
 const (
 	maxBatchRecords = 1000
 	maxBatchBytes   = 16 << 20
+	// maxBatchRequests bounds the compressed requests and log lines of a batch. They unfold to some twenty times that,
+	// and 1 MiB of them is some 10,000 requests: more in one transaction make none of them cheaper.
+	maxBatchRequests = 1 << 20
 )
 
 // Read gives the records from a position on, at most a batch of them, and the position after the last. Without
@@ -105,7 +108,8 @@ func readRecords(f *os.File, from Position, limit int64) (records []Record, to P
 		return nil, to, err
 	}
 	r := bufio.NewReaderSize(f, 1<<20)
-	for len(records) < maxBatchRecords && to.Offset-from.Offset < maxBatchBytes && to.Offset < limit {
+	requests := 0
+	for len(records) < maxBatchRecords && requests < maxBatchRequests && to.Offset-from.Offset < maxBatchBytes && to.Offset < limit {
 		head, err := r.Peek(recordHead)
 		if err != nil {
 			return records, to, torn(err)
@@ -124,6 +128,9 @@ func readRecords(f *os.File, from Position, limit int64) (records []Record, to P
 		}
 		records = append(records, rec)
 		to.Offset += int64(n)
+		if rec.Kind == KindRequests || rec.Kind == KindLogs {
+			requests += n
+		}
 	}
 	return records, to, nil
 }

@@ -15,6 +15,8 @@ type Kind uint8
 const (
 	KindEvent    Kind = 1 // zstd-compressed JSON of one error event
 	KindOutcomes Kind = 2 // JSON: []OutcomeCount, of items that were not stored
+	KindRequests Kind = 3 // zstd of trace.Append: requests and their spans
+	KindLogs     Kind = 4 // zstd of trace.AppendLogs
 )
 
 // Record is one spooled thing.

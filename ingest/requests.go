@@ -1,0 +1,84 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"kibitz/app/trace"
+)
+
+// maxRecordItems bounds the requests or log lines of one record, and so what the drain unfolds at a time.
+const maxRecordItems = 500
+
+// AcceptRequests takes requests with their spans, from whichever door. It returns when they are safe on disk. Nothing of
+// them is kept by reference.
+func (p *Pipeline) AcceptRequests(ctx context.Context, from Source, requests []trace.Request) error {
+	var records []Record
+	for rest := requests; len(rest) > 0; {
+		n := min(len(rest), maxRecordItems)
+		records = append(records, p.packed(from, KindRequests, trace.Append(nil, rest[:n])))
+		rest = rest[n:]
+	}
+	if err := p.append(ctx, records); err != nil {
+		whole, spans := countRequests(requests)
+		p.outcomes.Count(from.Project, "transaction", RateLimited, "spool_unavailable", whole)
+		p.outcomes.Count(from.Project, "span", RateLimited, "spool_unavailable", spans)
+		return err
+	}
+	return nil
+}
+
+// AcceptLogs takes log lines. It returns when they are safe on disk. Nothing of them is kept by reference.
+func (p *Pipeline) AcceptLogs(ctx context.Context, from Source, lines []trace.LogLine) error {
+	var records []Record
+	for rest := lines; len(rest) > 0; {
+		n := min(len(rest), maxRecordItems)
+		records = append(records, p.packed(from, KindLogs, trace.AppendLogs(nil, rest[:n])))
+		rest = rest[n:]
+	}
+	if err := p.append(ctx, records); err != nil {
+		p.outcomes.Count(from.Project, "log_item", RateLimited, "spool_unavailable", int64(len(lines)))
+		return err
+	}
+	return nil
+}
+
+func (p *Pipeline) packed(from Source, kind Kind, raw []byte) Record {
+	return Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: kind, Received: from.Received,
+		RemoteIP: from.RemoteIP, Payload: p.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/4))}
+}
+
+func (p *Pipeline) append(ctx context.Context, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return p.spool.Append(ctx, records...)
+}
+
+// countRequests is how many requests and how many spans there are, as quotas and outcomes count them: the request's own
+// span is not counted again.
+func countRequests(requests []trace.Request) (whole, spans int64) {
+	for i := range requests {
+		if !requests[i].Partial {
+			whole++
+		}
+		spans += int64(len(requests[i].Spans))
+	}
+	return whole, spans
+}
+
+// Unpack reads the payload of a record of requests or log lines.
+func (r *Record) Unpack(d *zstd.Decoder) (requests []trace.Request, lines []trace.LogLine, err error) {
+	raw, err := d.DecodeAll(r.Payload, nil)
+	if err == nil && r.Kind == KindLogs {
+		lines, err = trace.DecodeLogs(raw)
+	} else if err == nil {
+		requests, err = trace.Decode(raw)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read record %d: %w: %w", r.ID, ErrData, err)
+	}
+	return requests, lines, nil
+}
