@@ -159,11 +159,7 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 }
 
 func (p *Program) makeDays(ctx context.Context) error {
-	from := time.Now().UTC().AddDate(0, 0, -db.DaysBehind)
-	if err := p.DB.MakeDays(ctx, db.Ops, "event", from, db.DaysBehind+1+db.DaysAhead); err != nil {
-		return fmt.Errorf("cannot make the days of ops.event: %w", err)
-	}
-	return nil
+	return store.New(p.DB).MakeTimes(ctx, time.Now())
 }
 
 // Close lets go of the databases, and stops the embedded PostgreSQL when this program started it.

@@ -13,11 +13,33 @@ import (
 // daysLock keeps two processes from making the same day at once.
 const daysLock = 715190222
 
-const dayForm = "20060102"
+// Slice is how wide the time partitions of a table are.
+type Slice int
 
-// MakeDays makes the day partitions of a table (its name, in the partition's schema) from one day on. A day that is there stays.
-// Each is made beside the table and then attached, which lets readers and writers of the table go on.
-func (d *DB) MakeDays(ctx context.Context, part Partition, table string, from time.Time, days int) error {
+// The widths.
+const (
+	ByDay Slice = iota
+	ByHour
+)
+
+func (s Slice) step() time.Duration {
+	if s == ByHour {
+		return time.Hour
+	}
+	return 24 * time.Hour
+}
+
+// form is what the name of a slice ends in.
+func (s Slice) form() string {
+	if s == ByHour {
+		return "2006010215"
+	}
+	return "20060102"
+}
+
+// MakeDays makes n partitions of a table (its name, in the partition's schema), by the column received, from a moment on. One
+// that is there stays. Each is made beside the table and then attached, which lets readers and writers of the table go on.
+func (d *DB) MakeDays(ctx context.Context, part Partition, table string, slice Slice, from time.Time, n int) error {
 	err := d.Owner(ctx, part, func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1, hashtext($2))", daysLock, table); err != nil {
 			return err
@@ -26,12 +48,12 @@ func (d *DB) MakeDays(ctx context.Context, part Partition, table string, from ti
 		if err != nil {
 			return err
 		}
-		for n := range days {
-			day := from.UTC().Truncate(24*time.Hour).AddDate(0, 0, n)
-			if have[table+"_"+day.Format(dayForm)] {
+		for i := range n {
+			start := from.UTC().Truncate(slice.step()).Add(time.Duration(i) * slice.step())
+			if have[table+"_"+start.Format(slice.form())] {
 				continue
 			}
-			if err := makeDay(ctx, conn, table, day); err != nil {
+			if err := makeDay(ctx, conn, table, slice, start); err != nil {
 				return err
 			}
 		}
@@ -58,11 +80,11 @@ func daysOf(ctx context.Context, conn *pgx.Conn, part Partition, table string) (
 	return have, err
 }
 
-// makeDay makes one day. Rows of that day that went to the default partition, because nobody had made it, move
+// makeDay makes one partition. Rows of its time that went to the default partition, because nobody had made it, move
 // along in the same transaction.
-func makeDay(ctx context.Context, conn *pgx.Conn, table string, day time.Time) error {
-	name, parent, spare := quote(table+"_"+day.Format(dayForm)), quote(table), quote(table+"_default")
-	from, to := day.Format(time.RFC3339), day.AddDate(0, 0, 1).Format(time.RFC3339)
+func makeDay(ctx context.Context, conn *pgx.Conn, table string, slice Slice, start time.Time) error {
+	name, parent, spare := quote(table+"_"+start.Format(slice.form())), quote(table), quote(table+"_default")
+	from, to := start.Format(time.RFC3339), start.Add(slice.step()).Format(time.RFC3339)
 	within := fmt.Sprintf("received >= '%s' AND received < '%s'", from, to)
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, sql := range []string{
@@ -81,9 +103,9 @@ func makeDay(ctx context.Context, conn *pgx.Conn, table string, day time.Time) e
 	})
 }
 
-// DropDays retires the days of a table that end before a moment and tells which. Each is detached without
+// DropDays retires the partitions of a table that end before a moment and tells which. Each is detached without
 // stopping readers and writers, then dropped; one that a kill left detached halfway is finished.
-func (d *DB) DropDays(ctx context.Context, part Partition, table string, before time.Time) (dropped []string, err error) {
+func (d *DB) DropDays(ctx context.Context, part Partition, table string, slice Slice, before time.Time) (dropped []string, err error) {
 	err = d.Owner(ctx, part, func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1, hashtext($2))", daysLock, table); err != nil {
 			return err
@@ -93,8 +115,8 @@ func (d *DB) DropDays(ctx context.Context, part Partition, table string, before 
 			return err
 		}
 		for name := range have {
-			day, err := time.Parse(dayForm, strings.TrimPrefix(name, table+"_"))
-			if err != nil || day.AddDate(0, 0, 1).After(before) {
+			start, err := time.Parse(slice.form(), strings.TrimPrefix(name, table+"_"))
+			if err != nil || start.Add(slice.step()).After(before) {
 				continue
 			}
 			if err := dropDay(ctx, conn, table, name); err != nil {

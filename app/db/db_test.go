@@ -334,7 +334,7 @@ func TestDays(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := d.MakeDays(t.Context(), db.Ops, "event", far, 2); err != nil {
+		if err := d.MakeDays(t.Context(), db.Ops, "event", db.ByDay, far, 2); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -345,7 +345,7 @@ func TestDays(t *testing.T) {
 	if err != nil || spare != 0 || all != 1 {
 		t.Errorf("%d in the default partition of %d: %v", spare, all, err)
 	}
-	dropped, err := d.DropDays(t.Context(), db.Ops, "event", far.AddDate(0, 0, 1))
+	dropped, err := d.DropDays(t.Context(), db.Ops, "event", db.ByDay, far.AddDate(0, 0, 1))
 	if err != nil || len(dropped) != db.DaysBehind+1+db.DaysAhead+1 {
 		t.Errorf("dropped %v: %v", dropped, err)
 	}

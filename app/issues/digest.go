@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"runtime"
 	"time"
@@ -258,10 +257,5 @@ func userHash(u *envelope.User, remote string) int64 {
 	if ident == "ip:{{auto}}" {
 		ident = "ip:" + remote
 	}
-	if ident == "" || ident == "ip:" {
-		return 0
-	}
-	h := fnv.New64a()
-	h.Write([]byte(ident))
-	return int64(h.Sum64() | 1)
+	return model.UserHash(ident)
 }

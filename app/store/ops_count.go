@@ -11,6 +11,7 @@ import (
 
 	"kibitz/app/db"
 	"kibitz/app/model"
+	"kibitz/app/trace"
 )
 
 // StatBucket is the width of the buckets in issue_stat and project_stat: 48 a day.
@@ -119,6 +120,9 @@ func (t *tally) addOutcomes(d Digest, fresh []*NewEvent) {
 		e := &d.Events[i]
 		o := model.OutcomeCount{ProjectID: e.ProjectID, Hour: e.Received.Truncate(time.Hour), Category: "error",
 			Outcome: "filtered", Reason: "duplicate"}
+		if e.Finding { // ours, not something that arrived
+			o.Category = "finding"
+		}
 		switch {
 		case isFresh[e.ID]:
 			o.Outcome, o.Reason = "stored", ""
@@ -127,10 +131,15 @@ func (t *tally) addOutcomes(d Digest, fresh []*NewEvent) {
 		}
 		t.outcomes[o]++
 	}
-	for _, o := range d.Outcomes {
+	for _, o := range slices.Concat(d.Outcomes, d.Requests.Outcomes) {
 		n := o.N
 		o.N = 0
 		t.outcomes[o] += n
+	}
+	for project, at := range d.Requests.Firsts {
+		if first, ok := t.firsts[project]; !ok || at.Before(first) {
+			t.firsts[project] = at
+		}
 	}
 }
 
@@ -141,6 +150,9 @@ func writeDigest(ctx context.Context, tx pgx.Tx, d Digest, fresh []*NewEvent, ou
 		if err := copyEvents(ctx, tx, fresh); err != nil {
 			return err
 		}
+	}
+	if err := saveRequests(ctx, tx, &d.Requests); err != nil {
+		return err
 	}
 	b := &pgx.Batch{}
 	t.queueIssues(b, out)
@@ -164,10 +176,14 @@ func writeDigest(ctx context.Context, tx pgx.Tx, d Digest, fresh []*NewEvent, ou
 func copyEvents(ctx context.Context, tx pgx.Tx, events []*NewEvent) error {
 	now := time.Now()
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"event"}, []string{"received", "id", "project_id", "issue_id", "event_id", "ts",
-		"level", "platform", "title", "release", "env", "body", "hash", "user_hash"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
+		"level", "platform", "title", "release", "env", "body", "hash", "user_hash", "trace_id"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
 		e := events[i]
+		var id *[16]byte
+		if e.Trace != (trace.ID{}) {
+			id = (*[16]byte)(&e.Trace)
+		}
 		return []any{db.ClampDay(e.Received, now), e.ID, e.ProjectID, e.issueID, e.EventID, e.Timestamp, e.Level, e.Platform, e.Title,
-			e.Release, e.Env, e.Body, e.Hashes[0][:], e.UserHash}, nil
+			e.Release, e.Env, e.Body, e.Hashes[0][:], e.UserHash, id}, nil
 	}))
 	if err != nil {
 		return fmt.Errorf("cannot copy events: %w", err)

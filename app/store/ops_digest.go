@@ -13,6 +13,7 @@ import (
 
 	"kibitz/app/errs"
 	"kibitz/app/model"
+	"kibitz/app/trace"
 )
 
 // NewEvent is an event that has been grouped and waits to be stored.
@@ -37,8 +38,10 @@ type NewEvent struct {
 	Value     string
 	Culprit   string
 	Tags      []Tag
-	UserHash  int64 // 0: nobody known
-	From      int64 // the issue where a stored event is; 0 when it is new
+	Trace     trace.ID // during which it happened; zero: unknown
+	Finding   bool     // a detector made it, of a request
+	UserHash  int64    // 0: nobody known
+	From      int64    // the issue where a stored event is; 0 when it is new
 
 	issueID int64      // discarded, or the issue that it goes to
 	older   [][16]byte // what Secondary gave, when it was asked
@@ -63,6 +66,7 @@ type Digest struct {
 	Events   []NewEvent
 	Versions map[int64]int64 // by project: the version of its grouping that its events were grouped by
 	Outcomes []model.OutcomeCount
+	Requests RequestDigest
 }
 
 // Digested tells what a batch changed.

@@ -93,7 +93,7 @@ func migrate(ctx context.Context, cfg db.Config) error {
 	if err := d.Migrate(ctx, migrations.Files, func(string, string) {}); err != nil {
 		return err
 	}
-	return d.MakeDays(ctx, db.Ops, "event", time.Now().AddDate(0, 0, -db.DaysBehind), db.DaysBehind+1+db.DaysAhead)
+	return d.MakeDays(ctx, db.Ops, "event", db.ByDay, time.Now().AddDate(0, 0, -db.DaysBehind), db.DaysBehind+1+db.DaysAhead)
 }
 
 // patience is how long tests wait for a connection: all packages at once on two cores may need seconds to open one.
