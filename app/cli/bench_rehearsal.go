@@ -94,7 +94,7 @@ const (
 
 // fill stores the events through the digest, so that issues, hashes and counters are those of a real project.
 func (b *rehearsalBench) fill(ctx context.Context) error {
-	digester, err := issues.NewDigester(b.program.Store, b.program.Groupings, b.program.Hub, b.program.log)
+	digester, err := issues.NewDigester(b.program.Store, b.program.Groupings, nil, b.program.Hub, b.program.log)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,12 @@ func (s *server) startIngest() (err error) {
 	if err != nil {
 		return err
 	}
-	digester, err := issues.NewDigester(s.Store, s.Groupings, s.Hub, s.log)
+	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, Normalize: sqltext.NewNormalizer(statementCache).Normalize,
+		KeepOneIn: cfg.Perf.KeepOneIn})
+	if err != nil {
+		return err
+	}
+	digester, err := issues.NewDigester(s.Store, s.Groupings, performance, s.Hub, s.log)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,10 @@ type Config struct {
 		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, HeaderLine, InFlight int
 		Items, JSONDepth, JSONNodes                                            int
 	}
+	Perf struct {
+		KeepOneIn, RequestDays, MinuteDays, HourDays int
+		DiskBudget                                   int64
+	}
 	Spool struct {
 		SegmentSize, MaxSize int64
 		HighWater            float64

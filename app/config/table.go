@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -44,7 +45,7 @@ func table() []Setting {
 		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
-	return append(append(t, ingestTable()...), databaseTable()...)
+	return slices.Concat(t, ingestTable(), perfTable(), databaseTable())
 }
 
 // ingestTable is the limits of what is taken.
@@ -59,6 +60,18 @@ func ingestTable() []Setting {
 		{"ingest.items", "100", "items of one envelope", false, func(c *Config) value { return number{&c.Ingest.Items, 1, 10_000} }},
 		{"ingest.json_depth", "128", "nesting of an event's JSON; what is deeper is cut", false, func(c *Config) value { return number{&c.Ingest.JSONDepth, 8, 250} }},
 		{"ingest.json_nodes", "100000", "values in an event's JSON", false, func(c *Config) value { return number{&c.Ingest.JSONNodes, 1000, 10_000_000} }},
+	}
+}
+
+// perfTable is what is kept of requests.
+func perfTable() []Setting {
+	return []Setting{
+		{"perf.keep_one_in", "100", "one in so many unremarkable requests keeps its spans", false, func(c *Config) value { return number{&c.Perf.KeepOneIn, 1, 1_000_000} }},
+		{"perf.disk_budget", "20GiB", "what requests, spans and log lines may hold on disk; the oldest day goes first", false,
+			func(c *Config) value { return size{&c.Perf.DiskBudget, 64 << 20, 1 << 46} }},
+		{"perf.request_days", "14", "days for which each request, its spans and log lines are kept", false, func(c *Config) value { return number{&c.Perf.RequestDays, 1, 3650} }},
+		{"perf.minute_days", "30", "days for which sums by the minute are kept", false, func(c *Config) value { return number{&c.Perf.MinuteDays, 2, 3650} }},
+		{"perf.hour_days", "400", "days for which sums by the hour and the day are kept", false, func(c *Config) value { return number{&c.Perf.HourDays, 2, 36500} }},
 	}
 }
 

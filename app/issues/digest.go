@@ -16,6 +16,7 @@ import (
 
 	"kibitz/app/model"
 	"kibitz/app/store"
+	"kibitz/app/trace"
 	"kibitz/grouping"
 	"kibitz/ingest"
 	"kibitz/ingest/envelope"
@@ -36,18 +37,25 @@ const maxBody = 64 << 20
 type Digester struct {
 	store     *store.Store
 	groupings *Groupings
+	requests  RequestDigester
 	hub       *Hub
 	log       *slog.Logger
 	bodies    *zstd.Decoder
 }
 
+// RequestDigester works out what records of requests and log lines add to the database; linked are traces that error events
+// name. It is that of the performance half, which this one must not know.
+type RequestDigester interface {
+	Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (store.RequestDigest, []model.FindingEvent, error)
+}
+
 // NewDigester makes the sink; what it stores is told to hub after the commit.
-func NewDigester(s *store.Store, groupings *Groupings, hub *Hub, log *slog.Logger) (*Digester, error) {
+func NewDigester(s *store.Store, groupings *Groupings, requests RequestDigester, hub *Hub, log *slog.Logger) (*Digester, error) {
 	bodies, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the decoder of event bodies: %w", err)
 	}
-	return &Digester{s, groupings, hub, log, bodies}, nil
+	return &Digester{s, groupings, requests, hub, log, bodies}, nil
 }
 
 // Cursor implements ingest.Sink.
@@ -75,7 +83,7 @@ func (d *Digester) Write(ctx context.Context, b ingest.Batch) (err error) {
 }
 
 func (d *Digester) write(ctx context.Context, b ingest.Batch) error {
-	digest, err := d.prepare(b)
+	digest, err := d.prepare(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -114,16 +122,19 @@ func move(b ingest.Batch) store.SpoolMove {
 	return store.SpoolMove{Node: b.Node, FromSeg: b.From.Segment, FromPos: b.From.Offset, ToSeg: b.To.Segment, ToPos: b.To.Offset}
 }
 
-// prepare parses and groups the events of a batch on all cores.
-func (d *Digester) prepare(b ingest.Batch) (store.Digest, error) {
+// prepare parses and groups the events of a batch on all cores, and has its requests worked out.
+func (d *Digester) prepare(ctx context.Context, b ingest.Batch) (store.Digest, error) {
 	out := store.Digest{Move: move(b), Versions: map[int64]int64{}}
-	var events []*ingest.Record
+	var events, requests []*ingest.Record
 	for i := range b.Records {
 		r := &b.Records[i]
 		switch r.Kind {
 		case ingest.KindEvent:
 			events = append(events, r)
 			out.Versions[r.Project] = 0
+		case ingest.KindRequests, ingest.KindLogs:
+			requests = append(requests, r)
+			out.Versions[r.Project] = 0 // what is found in them is grouped, too
 		case ingest.KindOutcomes:
 			counts, err := outcomes(r.Payload)
 			if err != nil {
@@ -135,6 +146,14 @@ func (d *Digester) prepare(b ingest.Batch) (store.Digest, error) {
 		}
 	}
 	setups := d.groupings.digestSetups(out.Versions)
+	if err := d.group(events, setups, &out); err != nil {
+		return out, err
+	}
+	return out, d.prepareRequests(ctx, requests, setups, &out)
+}
+
+// group parses and groups events on all cores.
+func (d *Digester) group(events []*ingest.Record, setups map[int64]GroupingSetup, out *store.Digest) error {
 	out.Events = make([]store.NewEvent, len(events))
 	workers := runtime.GOMAXPROCS(0)
 	var g errgroup.Group
@@ -148,7 +167,33 @@ func (d *Digester) prepare(b ingest.Batch) (store.Digest, error) {
 			return nil
 		})
 	}
-	return out, g.Wait()
+	return g.Wait()
+}
+
+// prepareRequests works out the requests of a batch and groups what was found in them.
+func (d *Digester) prepareRequests(ctx context.Context, records []*ingest.Record, setups map[int64]GroupingSetup, out *store.Digest) (err error) {
+	if len(records) == 0 {
+		return nil
+	}
+	linked := map[trace.ID]bool{}
+	for i := range out.Events {
+		linked[out.Events[i].Trace] = true
+	}
+	delete(linked, trace.ID{})
+	var found []model.FindingEvent
+	if out.Requests, found, err = d.requests.Prepare(ctx, records, linked); err != nil {
+		return classify(err)
+	}
+	for _, f := range found {
+		r := ingest.Record{ID: f.ID, Project: f.Project, Kind: ingest.KindEvent, Received: f.Received, EventID: f.EventID, Payload: f.Body}
+		event := store.NewEvent{}
+		if err := d.digest(&r, setups[f.Project], &event); err != nil {
+			return err
+		}
+		event.Finding = true
+		out.Events = append(out.Events, event)
+	}
+	return nil
 }
 
 func outcomes(payload []byte) ([]model.OutcomeCount, error) {
@@ -169,7 +214,8 @@ func (d *Digester) digest(r *ingest.Record, setup GroupingSetup, out *store.NewE
 		return err
 	}
 	g := setup.Primary.Group(GroupingEvent(ev))
-	*out = store.NewEvent{
+	id, _ := trace.ParseID(ev.TraceID)
+	*out = store.NewEvent{Trace: id,
 		ID: r.ID, ProjectID: r.Project, EventID: r.EventID, Received: r.Received, Timestamp: believe(ev.Timestamp, r.Received),
 		Level: levelOf(ev), Platform: ev.Platform, Title: g.Title, Release: ev.Release, Env: ev.Environment, Body: r.Payload,
 		Hashes: rawHashes(g), Config: string(g.Config), Type: g.Type, Value: g.Value, Culprit: g.Culprit,

@@ -112,7 +112,7 @@ func TestSharpEdge(t *testing.T) {
 	dbtest.Both(t, func(t *testing.T, d *db.DB) {
 		k := newDesk(t, d)
 		stale := NewGroupings(k.store, slog.New(slog.NewTextHandler(io.Discard, nil)))
-		digester, err := NewDigester(k.store, stale, NewHub(), k.groupings.log)
+		digester, err := NewDigester(k.store, stale, nil, NewHub(), k.groupings.log)
 		k.must(err)
 		const versions, size = 12, 5
 		var mu sync.Mutex

@@ -50,7 +50,7 @@ func newDesk(t testing.TB, d *db.DB) *desk {
 	s, ids := store.New(d), model.NewIDs(1)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	groupings := NewGroupings(s, log)
-	digester, err := NewDigester(s, groupings, NewHub(), log)
+	digester, err := NewDigester(s, groupings, nil, NewHub(), log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,3 +108,12 @@ func UserHash(ident string) int64 {
 	h.Write([]byte(ident))
 	return int64(h.Sum64() | 1)
 }
+
+// FindingEvent is what a detector found, as an event for the grouper.
+type FindingEvent struct {
+	ID       int64
+	Project  int64
+	EventID  [16]byte
+	Received time.Time
+	Body     []byte // zstd of the event's JSON
+}

@@ -141,3 +141,6 @@ func (s *Sketch) Below(v float64) (n float64) {
 func (s *Sketch) Each(fn func(value, n float64)) {
 	s.dd.ForEach(func(value, count float64) (stop bool) { fn(value, count); return false })
 }
+
+// Clear forgets everything.
+func (s *Sketch) Clear() { s.dd.Clear() }

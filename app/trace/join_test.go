@@ -13,7 +13,7 @@ func TestJoin(t *testing.T) {
 	loose := &Request{Service: "back", Start: at.Add(2 * time.Second), Spans: []Span{
 		{ID: 21, Parent: 2, Start: 5},
 		{ID: 22, Parent: 21},
-		{ID: 23, Parent: 99}, // of a parent that nobody knows: the only request of its service takes it
+		{ID: 23, Parent: 99},                       // of a parent that nobody knows: the only request of its service takes it
 		{ID: 24, Parent: 25}, {ID: 25, Parent: 24}, // each other's parent
 		{ID: 12, Parent: 11}, {ID: 11, Parent: 1}, // the second is there already
 	}}

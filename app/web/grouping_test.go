@@ -41,7 +41,7 @@ func newShop(t *testing.T) *shop {
 	if k.project, _, err = k.projects.Ensure(context.Background(), "shop", "python"); err != nil {
 		t.Fatal(err)
 	}
-	if k.digester, err = issues.NewDigester(store.New(k.db), k.groupings, issues.NewHub(), k.Server.log); err != nil {
+	if k.digester, err = issues.NewDigester(store.New(k.db), k.groupings, nil, issues.NewHub(), k.Server.log); err != nil {
 		t.Fatal(err)
 	}
 	if k.zstd, err = zstd.NewWriter(nil); err != nil {

@@ -1,0 +1,193 @@
+// Package requests holds the use cases of the performance half: taking requests in, listing them, one request's waterfall,
+// endpoints, statements, and the health of databases.
+package requests
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
+
+	"kibitz/app/model"
+	"kibitz/app/store"
+	"kibitz/app/trace"
+	"kibitz/ingest"
+)
+
+// maxUnpacked bounds the inflated size of a spooled record: 500 requests of 1,000 spans and long statements.
+const maxUnpacked = 256 << 20
+
+// The window in which a sender's clock is believed; outside it the time of receipt is used.
+const (
+	maxLate  = 2 * 24 * time.Hour
+	maxEarly = time.Minute
+)
+
+// Digester works out what a batch of requests adds to the database: rows, sums, and the spans that are worth keeping. It
+// remembers names and each endpoint's usual durations, so there is one for the one drain of a process.
+type Digester struct {
+	store     *store.Store
+	ids       *model.IDs
+	log       *slog.Logger
+	names     *names
+	keeper    *keeper
+	normalize func(sql string) (text string, fingerprint uint64)
+	in        *zstd.Decoder
+	out       *zstd.Encoder
+}
+
+// DigesterOptions are what a digester connects.
+type DigesterOptions struct {
+	Store *store.Store
+	IDs   *model.IDs
+	Log   *slog.Logger
+	// Normalize takes the values out of a statement. It must be safe for several goroutines.
+	Normalize func(sql string) (text string, fingerprint uint64)
+	// KeepOneIn is which share of unremarkable requests keep their spans.
+	KeepOneIn int
+}
+
+// NewDigester makes a digester.
+func NewDigester(o DigesterOptions) (*Digester, error) {
+	in, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxUnpacked), zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the decoder of requests: %w", err)
+	}
+	out, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)),
+		zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
+	}
+	return &Digester{o.Store, o.IDs, o.Log, newNames(o.Store), newKeeper(max(o.KeepOneIn, 1)), o.Normalize, in, out}, nil
+}
+
+// item is one request on its way through a batch.
+type item struct {
+	trace.Request
+	project  int64
+	received time.Time
+	remote   string
+	row      model.RequestRow
+	calls    []call
+	findings []found
+	endpoint *model.Endpoint
+}
+
+// Prepare works out what records of requests and log lines add. linked are traces that error events of the same batch name.
+// It changes nothing but names; to repeat it is harmless.
+func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (out store.RequestDigest, events []model.FindingEvent, err error) {
+	if len(records) == 0 {
+		return out, nil, nil
+	}
+	b := &batch{linked: linked, outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
+	if err := d.unpack(records, b); err != nil {
+		return out, nil, err
+	}
+	if err := d.settle(ctx, b); err != nil {
+		return out, nil, err
+	}
+	if err := d.analyse(b); err != nil {
+		return out, nil, err
+	}
+	if err := d.name(ctx, b); err != nil {
+		return out, nil, err
+	}
+	return d.conclude(b)
+}
+
+// batch is what a call of Prepare works on.
+type batch struct {
+	items    []*item // whole requests
+	loose    []*item // spans without their request
+	logs     []store.LogRow
+	linked   map[trace.ID]bool
+	outcomes map[model.OutcomeCount]int64
+	firsts   map[int64]time.Time
+	pending  []store.TraceRow
+	late     []store.TraceRow
+}
+
+// count adds to an outcome of the hour.
+func (b *batch) count(project int64, at time.Time, category, outcome, reason string, n int64) {
+	if n > 0 {
+		b.outcomes[model.OutcomeCount{ProjectID: project, Hour: at.Truncate(time.Hour), Category: category, Outcome: outcome, Reason: reason}] += n
+	}
+}
+
+// unpack reads the records on all cores.
+func (d *Digester) unpack(records []*ingest.Record, b *batch) error {
+	type unpacked struct {
+		requests []trace.Request
+		lines    []trace.LogLine
+	}
+	all := make([]unpacked, len(records))
+	err := eachOn(len(records), func(i int) (err error) {
+		all[i].requests, all[i].lines, err = records[i].Unpack(d.in)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, u := range all {
+		r := records[i]
+		for k := range u.requests {
+			b.take(&item{Request: u.requests[k], project: r.Project, received: r.Received, remote: r.RemoteIP})
+		}
+		for k := range u.lines {
+			b.logs = append(b.logs, store.LogRow{ID: d.ids.Next(), Project: r.Project, Line: cleanLine(u.lines[k], r.Received)})
+		}
+		b.count(r.Project, r.Received, "log_item", "stored", "", int64(len(u.lines)))
+		if first, ok := b.firsts[r.Project]; !ok || r.Received.Before(first) {
+			b.firsts[r.Project] = r.Received
+		}
+	}
+	return nil
+}
+
+func (b *batch) take(it *item) {
+	if it.Partial {
+		b.loose = append(b.loose, it)
+		return
+	}
+	it.Start = believe(it.Start, it.Duration, it.received)
+	if !(it.Weight >= 1) || math.IsInf(it.Weight, 0) {
+		it.Weight = 1
+	}
+	it.Duration = max(it.Duration, 0)
+	b.items = append(b.items, it)
+}
+
+// believe is the start of a request by the sender's clock, unless that is far off.
+func believe(start time.Time, took time.Duration, received time.Time) time.Time {
+	if start.Before(received.Add(-maxLate)) || start.After(received.Add(maxEarly)) {
+		return received.Add(-min(max(took, 0), time.Hour))
+	}
+	return start
+}
+
+func cleanLine(l trace.LogLine, received time.Time) trace.LogLine {
+	l.At = believe(l.At, 0, received)
+	return l
+}
+
+// eachOn calls fn for 0 to n-1 on all cores.
+func eachOn(n int, fn func(i int) error) error {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var g errgroup.Group
+	for w := range workers {
+		g.Go(func() error {
+			for i := w; i < n; i += workers {
+				if err := fn(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
