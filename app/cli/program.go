@@ -14,6 +14,7 @@ import (
 	"kibitz/app/db/pglocal"
 	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/requests"
 	"kibitz/app/store"
 	"kibitz/migrations"
 )
@@ -33,6 +34,7 @@ type Program struct {
 	Rehearsals *issues.Rehearsals
 	Issues     *issues.Issues
 	Refiles    *issues.Refiles
+	Requests   *requests.Requests
 	Hub        *issues.Hub
 }
 
@@ -51,6 +53,8 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
 	p.Refiles = issues.NewRefiles(p.Store, p.Groupings, p.IDs, c.log)
 	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.Refiles, p.IDs, c.log)
+	p.Requests = requests.New(p.Store, c.log, requests.Retention{Days: c.config.Perf.RequestDays, MinuteDays: c.config.Perf.MinuteDays,
+		HourDays: c.config.Perf.HourDays, Budget: c.config.Perf.DiskBudget})
 	return p, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"kibitz/app/errs"
 	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/requests"
 	"kibitz/app/web"
 	"kibitz/ingest"
 	"kibitz/ingest/receiver"
@@ -84,8 +85,7 @@ func (s *server) startIngest() (err error) {
 	if err != nil {
 		return err
 	}
-	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, Normalize: sqltext.NewNormalizer(statementCache).Normalize,
-		KeepOneIn: cfg.Perf.KeepOneIn})
+	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, KeepOneIn: cfg.Perf.KeepOneIn})
 	if err != nil {
 		return err
 	}
@@ -142,6 +142,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("groupings", func() { s.Groupings.Run(background) })
 	go s.guarded("rehearsals", func() { s.Rehearsals.Run(db.With(background, db.Jobs)) })
 	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
+	go s.guarded("sums of requests", func() { s.Requests.RunRollups(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
 	go func() { s.failed <- s.web.Serve(s.listener) }()
@@ -259,6 +260,9 @@ func (s *server) keepDays(ctx context.Context) {
 			return
 		case <-tick.C:
 			if err := s.makeDays(ctx); err != nil {
+				s.self.report(ctx, err)
+			}
+			if err := s.Requests.Retire(ctx, time.Now()); err != nil {
 				s.self.report(ctx, err)
 			}
 		}

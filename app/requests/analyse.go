@@ -49,11 +49,11 @@ func (d *Digester) calls(it *item) []call {
 		if s.Category != trace.DB || s.Text == "" {
 			continue
 		}
-		sql, print := d.normalize(s.Text)
-		if sql == "" {
+		form := d.normalize.Normalize(s.Text)
+		if form.Text == "" {
 			continue
 		}
-		list = append(list, call{print, sql, s.Text, callerOf(s), max(s.Duration-s.Pool, 0), s.Rows, s.Failed})
+		list = append(list, call{form.Fingerprint, form.Text, s.Text, callerOf(s), max(s.Duration-s.Pool, 0), s.Rows, s.Failed})
 	}
 	return list
 }

@@ -17,10 +17,14 @@ import (
 	"kibitz/app/store"
 	"kibitz/app/trace"
 	"kibitz/ingest"
+	"kibitz/ingest/sqltext"
 )
 
 // maxUnpacked bounds the inflated size of a spooled record: 500 requests of 1,000 spans and long statements.
 const maxUnpacked = 256 << 20
+
+// statementCache is how many bytes of statements and their normal forms are remembered.
+const statementCache = 16 << 20
 
 // The window in which a sender's clock is believed; outside it the time of receipt is used.
 const (
@@ -36,7 +40,7 @@ type Digester struct {
 	log       *slog.Logger
 	names     *names
 	keeper    *keeper
-	normalize func(sql string) (text string, fingerprint uint64)
+	normalize *sqltext.Normalizer
 	in        *zstd.Decoder
 	out       *zstd.Encoder
 }
@@ -46,8 +50,6 @@ type DigesterOptions struct {
 	Store *store.Store
 	IDs   *model.IDs
 	Log   *slog.Logger
-	// Normalize takes the values out of a statement. It must be safe for several goroutines.
-	Normalize func(sql string) (text string, fingerprint uint64)
 	// KeepOneIn is which share of unremarkable requests keep their spans.
 	KeepOneIn int
 }
@@ -63,7 +65,7 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{o.Store, o.IDs, o.Log, newNames(o.Store), newKeeper(max(o.KeepOneIn, 1)), o.Normalize, in, out}, nil
+	return &Digester{o.Store, o.IDs, o.Log, newNames(o.Store), newKeeper(max(o.KeepOneIn, 1)), sqltext.NewNormalizer(statementCache), in, out}, nil
 }
 
 // item is one request on its way through a batch.

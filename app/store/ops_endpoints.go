@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kibitz/app/model"
+)
+
+// SumQuery asks for sums of endpoints.
+type SumQuery struct {
+	Project  int64
+	Endpoint int32 // 0: all of the project
+	From, To time.Time
+	Step     time.Duration // of the coarsest table that will do: a minute, an hour or a day
+}
+
+// The three tables of sums, with what finer ones received since they were merged. Rows of a stretch of time were received
+// in it or later, but for clocks that run ahead.
+const (
+	endpointWhere = ` WHERE project_id = $1 AND ($2 = 0 OR endpoint_id = $2) AND bucket >= $3 AND bucket < $4 AND received >= $3 - interval '5 minutes'`
+	endpointMarks = `WITH mark AS (SELECT
+		coalesce(max(until) FILTER (WHERE name = 'endpoint_minute'), 'epoch') AS minute,
+		coalesce(max(until) FILTER (WHERE name = 'endpoint_hour'), 'epoch') AS hour,
+		coalesce(max(until) FILTER (WHERE name = 'endpoint_day'), 'epoch') AS day FROM rollup_state) `
+	endpointRaw    = `SELECT ` + endpointRollupColumns + ` FROM endpoint_raw` + endpointWhere + ` AND received >= (SELECT minute FROM mark)`
+	endpointMinute = `SELECT ` + endpointRollupColumns + ` FROM endpoint_minute` + endpointWhere
+	endpointHour   = `SELECT ` + endpointRollupColumns + ` FROM endpoint_hour` + endpointWhere
+	endpointDay    = `SELECT ` + endpointRollupColumns + ` FROM endpoint_day` + endpointWhere
+
+	sumsByMinute = endpointMarks + endpointMinute + ` UNION ALL ` + endpointRaw
+	sumsByHour   = endpointMarks + endpointHour + ` UNION ALL ` + endpointMinute + ` AND received >= (SELECT hour FROM mark) UNION ALL ` + endpointRaw
+	sumsByDay    = endpointMarks + endpointDay + ` UNION ALL ` + endpointHour + ` AND received >= (SELECT day FROM mark) UNION ALL ` +
+		endpointMinute + ` AND received >= (SELECT hour FROM mark) UNION ALL ` + endpointRaw
+)
+
+// EndpointSums gives sums as they are stored: several rows of one bucket may have to be added (MergeEndpoints), and rows
+// that have not been merged yet have finer buckets.
+func (s *Store) EndpointSums(ctx context.Context, q SumQuery) ([]EndpointRollup, error) {
+	sql := sumsByMinute
+	if q.Step >= 24*time.Hour {
+		sql = sumsByDay
+	} else if q.Step >= time.Hour {
+		sql = sumsByHour
+	}
+	rows, err := readEndpointRollups(ctx, s.db.Read(ctx, opsKey(q.Project)), sql, q.Project, q.Endpoint, q.From, q.To)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the sums of endpoints: %w", err)
+	}
+	return rows, nil
+}
+
+// Endpoints gives endpoints by their ids.
+func (s *Store) Endpoints(ctx context.Context, project int64, ids []int32) (map[int32]model.Endpoint, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT `+endpointColumnList+` FROM endpoint WHERE project_id = $1 AND id = ANY($2)`, project, ids)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read endpoints: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanEndpoint)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read endpoints: %w", err)
+	}
+	out := make(map[int32]model.Endpoint, len(list))
+	for _, e := range list {
+		out[e.ID] = e
+	}
+	return out, nil
+}
+
+// EndpointsLike gives the ids of a project's endpoints whose method and name contain a text, whatever its case.
+func (s *Store) EndpointsLike(ctx context.Context, project int64, text string) ([]int32, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id FROM endpoint
+		WHERE project_id = $1 AND position(lower($2) IN lower(method || ' ' || name)) > 0 ORDER BY id`, project, text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for endpoints: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for endpoints: %w", err)
+	}
+	return ids, nil
+}
+
+// Labels gives labels by their ids.
+func (s *Store) Labels(ctx context.Context, project int64, ids []int32) (map[int32]model.Label, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id, project_id, kind, value, first_seen FROM label WHERE project_id = $1 AND id = ANY($2)`,
+		project, ids)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read labels: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanLabel)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read labels: %w", err)
+	}
+	out := make(map[int32]model.Label, len(list))
+	for _, l := range list {
+		out[l.ID] = l
+	}
+	return out, nil
+}
+
+// LabelsSince gives the labels of a kind that a project first used in a stretch of time, oldest first: its releases, say.
+func (s *Store) LabelsSince(ctx context.Context, project int64, kind model.LabelKind, from, to time.Time) ([]model.Label, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id, project_id, kind, value, first_seen FROM label
+		WHERE project_id = $1 AND kind = $2 AND first_seen >= $3 AND first_seen < $4 ORDER BY first_seen, id LIMIT 100`, project, int16(kind), from, to)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read labels: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanLabel)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read labels: %w", err)
+	}
+	return list, nil
+}
