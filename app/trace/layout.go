@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Marks are what had to be mended about a span before it could be drawn.
+// Marks are what a reader of a waterfall must know of a line: what had to be mended before it could be drawn.
 type Marks uint8
 
-// The mendings.
+// The marks.
 const (
 	// Orphan names a parent that is not among the request's spans; it was put directly below the request.
 	Orphan Marks = 1 << iota
@@ -18,6 +18,8 @@ const (
 	Cut
 	// Clamped did not lie within its parent's time (clocks differ, or the work outlived its caller); it was cut to it.
 	Clamped
+	// Gap is no span, but time in which none ran although its parent's other work has some.
+	Gap
 )
 
 // slot is where a span stands once the sender's mistakes are mended. Slots are in order of start.
@@ -50,11 +52,15 @@ func extent(r *Request) time.Duration {
 
 // end is when a span ended, or the end of time when that cannot be told.
 func end(s *Span) time.Duration {
-	length := max(0, s.Duration)
-	if s.Start > math.MaxInt64-length {
+	return plus(s.Start, max(0, s.Duration))
+}
+
+// plus is a and b together; more would not be a time. b is not negative.
+func plus(a, b time.Duration) time.Duration {
+	if a > math.MaxInt64-b {
 		return math.MaxInt64
 	}
-	return s.Start + length
+	return a + b
 }
 
 // layout fills slots with r's spans without those that have come twice. It takes O(n log n) and does not recurse, for a

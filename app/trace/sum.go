@@ -63,7 +63,7 @@ func split(r *Request, slots []slot, list []piece) []piece {
 		s, span := &slots[i], &r.Spans[slots[i].span]
 		waited := s.from
 		if span.Pool > 0 {
-			waited = min(max(end(&Span{Start: span.Start, Duration: span.Pool}), s.from), s.to)
+			waited = min(max(plus(span.Start, span.Pool), s.from), s.to)
 		}
 		if waited > s.from {
 			list = append(list, piece{s.from, waited, s.from, s.depth, Pool})
