@@ -145,5 +145,63 @@
       // Only what is on the screen: the bar of the list has no buttons while nothing is selected.
       $$(`[data-key="${CSS.escape(e.key)}"]`).find(b => b.offsetParent)?.click();
     });
+
+    $$("[data-tree]").forEach(tree);
   });
+
+  // A waterfall is a tree of rows: arrows walk and fold it, [ and ] fold and unfold all of it. One row at a time is a stop
+  // of the Tab key.
+  const tree = table => {
+    const rows = $$("tbody > tr", table);
+    if (!rows.length) return;
+    const level = r => +r.getAttribute("aria-level"), parent = r => r.hasAttribute("aria-expanded") && $(".twist", r);
+    const shown = () => rows.filter(r => !r.hidden);
+    rows.forEach(r => { r.tabIndex = -1; });
+    rows[0].tabIndex = 0;
+
+    // What is below a folded row is hidden, however it is folded itself.
+    const paint = () => {
+      let shut = Infinity;
+      rows.forEach(r => {
+        r.hidden = level(r) > shut;
+        if (!r.hidden) shut = parent(r) && r.getAttribute("aria-expanded") === "false" ? level(r) : Infinity;
+      });
+    };
+    const fold = (r, open) => { if (parent(r)) { r.setAttribute("aria-expanded", open); $(".twist", r).setAttribute("aria-label", open ? "Fold" : "Unfold"); } };
+    const all = open => { rows.forEach(r => fold(r, open || level(r) === 1)); paint(); };
+    const focus = r => {
+      if (!r) return;
+      rows.forEach(o => { o.tabIndex = -1; o.removeAttribute("data-cursor"); });
+      r.tabIndex = 0; r.setAttribute("data-cursor", "");
+      r.focus({ preventScroll: true }); r.scrollIntoView({ block: "nearest" });
+    };
+    const above = r => rows.slice(0, rows.indexOf(r)).findLast(o => level(o) < level(r));
+
+    const right = r => parent(r) && r.getAttribute("aria-expanded") === "false" ? (fold(r, true), paint()) : parent(r) && focus(shown()[shown().indexOf(r) + 1]);
+    const left = r => parent(r) && r.getAttribute("aria-expanded") === "true" ? (fold(r, false), paint()) : focus(above(r));
+    const step = (r, by) => { const s = shown(); focus(s[Math.max(0, Math.min(s.length - 1, s.indexOf(r) + by))]); };
+    table.addEventListener("keydown", e => {
+      const r = e.target.closest("tbody > tr");
+      if (!r || e.metaKey || e.ctrlKey || e.altKey) return;
+      const act = { ArrowRight: () => right(r), ArrowLeft: () => left(r), ArrowDown: () => step(r, 1), ArrowUp: () => step(r, -1),
+        Home: () => focus(shown()[0]), End: () => focus(shown().at(-1)), Enter: () => e.target === r && $("a", r).click() }[e.key];
+      if (!act || e.key === "Enter" && e.target !== r) return;
+      e.preventDefault(); e.stopPropagation(); act();
+    });
+    // j and k mark a row without the focus: the arrows go on from there.
+    document.addEventListener("keydown", e => {
+      if (e.target.matches("input, textarea, select") || e.metaKey || e.ctrlKey || e.altKey) return;
+      if (e.key === "[" || e.key === "]") { e.preventDefault(); all(e.key === "]"); return; }
+      const at = rows.find(r => r.hasAttribute("data-cursor"));
+      if (!at || table.contains(e.target)) return;
+      const act = { ArrowRight: () => right(at), ArrowLeft: () => left(at), ArrowDown: () => step(at, 1), ArrowUp: () => step(at, -1) }[e.key];
+      if (act) { e.preventDefault(); act(); }
+    });
+    table.addEventListener("click", e => {
+      const twist = e.target.closest(".twist");
+      if (!twist) return;
+      const r = twist.closest("tr");
+      fold(r, r.getAttribute("aria-expanded") === "false"); paint();
+    });
+  };
 })();

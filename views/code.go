@@ -29,6 +29,9 @@ func words(text string) map[string]bool {
 	return out
 }
 
+// either is words in lower and in upper case.
+func either(text string) map[string]bool { return words(text + " " + strings.ToUpper(text)) }
+
 // defining are the keywords that are followed by the name of what they define.
 var defining = words("def func fn function class struct interface trait enum module")
 
@@ -46,6 +49,9 @@ var lexicons = map[string]lexicon{
 		function if implements interface match namespace new null private protected public return static switch throw true try use var while yield`)},
 	"rust": {lifetimes: true, comments: []string{"//", "/*"}, keywords: words(`as async await break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return
 		self Self static struct super trait true type unsafe use where while`)},
+	"sql": {comments: []string{"--"}, keywords: either(`all and any as asc begin between by case commit cross delete desc distinct else end except exists false fetch for from full
+		group having ilike in inner insert intersect into is join left like limit lock not null offset on or order outer over partition returning right
+		rollback select set share skip table then true union update using values when where window with`)},
 	"text":  {},
 	"shell": {comments: []string{"#"}, keywords: words("curl pip npm go composer bundle dotnet cargo")},
 }

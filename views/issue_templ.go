@@ -239,7 +239,7 @@ func IssuePage(c Chrome, p IssueProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = trace(p).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = traceback(p).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -13,8 +13,8 @@ import (
 	"kibitz/views/ui"
 )
 
-// trace is the stacks of an event: of its exceptions, the newest first, else its bare stack, else its message.
-func trace(p IssueProps) templ.Component {
+// traceback is the stacks of an event: of its exceptions, the newest first, else its bare stack, else its message.
+func traceback(p IssueProps) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
