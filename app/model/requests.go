@@ -87,6 +87,7 @@ type RequestRow struct {
 	Status    int
 	Failed    bool
 	Kept      KeepReason
+	Found     int32 // what detectors found, a bit for each kind
 }
 
 // StatementSource is where a statement was seen. The numbers are stored: never reuse one.

@@ -55,7 +55,7 @@ func (s *Store) EndpointSums(ctx context.Context, q SumQuery) ([]EndpointRollup,
 
 // Endpoints gives endpoints by their ids.
 func (s *Store) Endpoints(ctx context.Context, project int64, ids []int32) (map[int32]model.Endpoint, error) {
-	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT `+endpointColumnList+` FROM endpoint WHERE project_id = $1 AND id = ANY($2)`, project, ids)
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT `+endpointColumnList+` FROM endpoint WHERE id = ANY($1)`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read endpoints: %w", err)
 	}
@@ -70,24 +70,36 @@ func (s *Store) Endpoints(ctx context.Context, project int64, ids []int32) (map[
 	return out, nil
 }
 
-// EndpointsLike gives the ids of a project's endpoints whose method and name contain a text, whatever its case.
-func (s *Store) EndpointsLike(ctx context.Context, project int64, text string) ([]int32, error) {
-	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id FROM endpoint
-		WHERE project_id = $1 AND position(lower($2) IN lower(method || ' ' || name)) > 0 ORDER BY id`, project, text)
+// AllEndpoints gives the endpoints of a project; it has some thousands at the most.
+func (s *Store) AllEndpoints(ctx context.Context, project int64) ([]model.Endpoint, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT `+endpointColumnList+` FROM endpoint WHERE project_id = $1 ORDER BY id`, project)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look for endpoints: %w", err)
+		return nil, fmt.Errorf("cannot read endpoints: %w", err)
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	list, err := pgx.CollectRows(rows, scanEndpoint)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look for endpoints: %w", err)
+		return nil, fmt.Errorf("cannot read endpoints: %w", err)
 	}
-	return ids, nil
+	return list, nil
+}
+
+// AllLabels gives the releases, environments, hosts and switches of a project.
+func (s *Store) AllLabels(ctx context.Context, project int64) ([]model.Label, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id, project_id, kind, value, first_seen FROM label
+		WHERE project_id = $1 AND kind <> $2 ORDER BY id`, project, int16(model.LabelCaller))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read labels: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanLabel)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read labels: %w", err)
+	}
+	return list, nil
 }
 
 // Labels gives labels by their ids.
 func (s *Store) Labels(ctx context.Context, project int64, ids []int32) (map[int32]model.Label, error) {
-	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id, project_id, kind, value, first_seen FROM label WHERE project_id = $1 AND id = ANY($2)`,
-		project, ids)
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT id, project_id, kind, value, first_seen FROM label WHERE id = ANY($1)`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read labels: %w", err)
 	}

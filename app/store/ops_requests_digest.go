@@ -125,14 +125,14 @@ func copyRows(ctx context.Context, tx pgx.Tx, table string, columns []string, n 
 func copyRequests(ctx context.Context, tx pgx.Tx, received time.Time, d *RequestDigest) error {
 	columns := []string{"received", "id", "trace_id", "span_id", "start", "project_id", "user_hash", "duration_us", "db_us", "cache_us", "http_us",
 		"template_us", "pool_us", "other_us", "endpoint_id", "release_id", "env_id", "host_id", "db_n", "cache_n", "http_n", "template_n", "weight",
-		"status", "kept", "failed", "switches"}
+		"status", "kept", "failed", "found", "switches"}
 	return copyRows(ctx, tx, "request", columns, len(d.Rows), func(i int) []any {
 		r := &d.Rows[i]
 		t, n := &r.Totals.Time, &r.Totals.N
 		return []any{received, r.ID, [16]byte(r.Trace), int64(r.Span), r.Start, r.ProjectID, r.UserHash, r.Duration.Microseconds(),
 			t[trace.DB].Microseconds(), t[trace.Cache].Microseconds(), t[trace.HTTP].Microseconds(), t[trace.Template].Microseconds(),
 			t[trace.Pool].Microseconds(), t[trace.Other].Microseconds(), r.Endpoint, r.Release, r.Env, r.Host, int32(n[trace.DB]), int32(n[trace.Cache]),
-			int32(n[trace.HTTP]), int32(n[trace.Template]), float32(r.Weight), int16(r.Status), int16(r.Kept), r.Failed, r.Switches}
+			int32(n[trace.HTTP]), int32(n[trace.Template]), float32(r.Weight), int16(r.Status), int16(r.Kept), r.Failed, r.Found, r.Switches}
 	})
 }
 

@@ -60,6 +60,7 @@ CREATE TABLE request (
     status      smallint NOT NULL,
     kept        smallint NOT NULL,                      -- why its spans were kept (model.KeepReason); 0: they were not
     failed      boolean NOT NULL,
+    found       integer NOT NULL,                       -- what detectors found, a bit each (requests.kinds)
     switches    integer[]                               -- labels of switches and their answers
 ) PARTITION BY RANGE (received);
 CREATE TABLE request_default PARTITION OF request DEFAULT;
