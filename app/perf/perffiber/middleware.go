@@ -71,7 +71,7 @@ func (o *Options) record(rec *perf.Recorder, c *fiber.Ctx) error {
 	ended := false
 	defer func() {
 		if !ended { // a panic: nobody has answered yet
-			q.SetName(c.Route().Path, "route")
+			o.describe(c, q, false)
 			q.SetStatus(fiber.StatusInternalServerError)
 			q.Finish()
 		}
