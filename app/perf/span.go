@@ -89,6 +89,9 @@ func (q *Request) open(parent trace.SpanID, w *Work, now time.Duration) Span {
 		return Span{index: -1}
 	}
 	b.sweep.enter(w.Category, now)
+	if w.Category == trace.Pool && w.Pool > 0 {
+		b.sweep.totals.N[trace.Pool]-- // Wait has counted it
+	}
 	if len(b.spans) >= q.rec.o.MaxSpans {
 		b.lost++
 		return Span{q, -1, w.Category}
