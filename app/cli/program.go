@@ -64,9 +64,10 @@ func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
 	if err != nil {
 		return err
 	}
-	p.DB, err = db.Open(ctx, db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
-		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log})
-	if err != nil {
+	cfg := db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
+		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log}
+	traceQueries(c.config, &cfg)
+	if p.DB, err = db.Open(ctx, cfg); err != nil {
 		return err
 	}
 	return p.prepare(ctx, attach && p.pg != nil && p.pg.Attached())

@@ -16,6 +16,7 @@ import (
 	"kibitz/app/errs"
 	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/perf"
 	"kibitz/app/requests"
 	"kibitz/app/web"
 	"kibitz/ingest"
@@ -33,6 +34,7 @@ type server struct {
 	outcomes *ingest.Outcomes
 	pipeline *ingest.Pipeline
 	self     *selfReporter
+	recorder *perf.Recorder // nil when our own requests are not recorded
 	web      *web.Server
 	listener net.Listener
 	failed   chan error
@@ -122,12 +124,13 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	if s.self, err = newSelfReporter(s.pipeline, s.outcomes, self.ID, selfKey.ID, s.config.Node, s.log); err != nil {
 		return err
 	}
+	s.recorder = s.newRecorder(self.ID, selfKey.ID)
 	lim := limits(s.config)
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies})
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
 		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
-		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: countQueries})
+		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder})
 	if err != nil {
 		return err
 	}
@@ -227,6 +230,7 @@ func (s *server) close(ctx context.Context) error {
 	if s.self != nil {
 		s.self.close()
 	}
+	failed = append(failed, s.recorder.Close(ctx))
 	if s.outcomes != nil {
 		s.outcomes.Stop()
 	}

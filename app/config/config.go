@@ -31,6 +31,7 @@ type Config struct {
 		Items, JSONDepth, JSONNodes                                            int
 	}
 	Perf struct {
+		Enabled                                      bool
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
 		DiskBudget                                   int64
 	}

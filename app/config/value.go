@@ -89,6 +89,21 @@ func (v choice) set(s string) error {
 }
 func (v choice) show() string { return *v.p }
 
+type yes struct{ p *bool }
+
+func (v yes) set(s string) error {
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "1":
+		*v.p = true
+	case "false", "no", "off", "0":
+		*v.p = false
+	default:
+		return errors.New("it is true or false")
+	}
+	return nil
+}
+func (v yes) show() string { return strconv.FormatBool(*v.p) }
+
 type list struct{ p *[]string }
 
 func (v list) set(s string) error {

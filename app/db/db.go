@@ -84,6 +84,8 @@ type Config struct {
 	// WebWait is how long a page waits for a connection; 250 ms when 0. Tests on a busy machine, where opening one takes
 	// longer than that, say more.
 	WebWait time.Duration
+	// Tracer is told of every statement besides the counters; nil for none.
+	Tracer pgx.QueryTracer
 }
 
 // DB is the open core.
@@ -127,7 +129,7 @@ func openPart(ctx context.Context, name Partition, c Config) (*part, error) {
 		return nil, errors.New("no address is configured")
 	}
 	for use := range limitsOf {
-		pool, err := openPool(ctx, name, p.config.Primary, use, c.Pools[use])
+		pool, err := openPool(ctx, name, p.config.Primary, use, c)
 		if err != nil {
 			p.close()
 			return nil, err
@@ -135,7 +137,7 @@ func openPart(ctx context.Context, name Partition, c Config) (*part, error) {
 		p.primary[use] = pool
 	}
 	for _, dsn := range p.config.Replicas {
-		pool, err := openPool(ctx, name, dsn, Web, c.Pools[Web])
+		pool, err := openPool(ctx, name, dsn, Web, c)
 		if err != nil {
 			p.close()
 			return nil, err
@@ -145,16 +147,16 @@ func openPart(ctx context.Context, name Partition, c Config) (*part, error) {
 	return p, nil
 }
 
-func openPool(ctx context.Context, name Partition, dsn string, use Use, size int) (*pgxpool.Pool, error) {
+func openPool(ctx context.Context, name Partition, dsn string, use Use, c Config) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, errors.New("the address is not a PostgreSQL URL or connection string") // err would quote the password
 	}
 	lim := limitsOf[use]
-	cfg.MaxConns, cfg.MinConns = int32(max(size, 1)), 0
+	cfg.MaxConns, cfg.MinConns = int32(max(c.Pools[use], 1)), 0
 	cfg.MaxConnIdleTime, cfg.HealthCheckPeriod = 5*time.Minute, 30*time.Second
 	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
-	cfg.ConnConfig.Tracer = tracer{}
+	cfg.ConnConfig.Tracer = tracers(c.Tracer)
 	rt := cfg.ConnConfig.RuntimeParams
 	rt["search_path"] = string(name)
 	rt["application_name"] = "kibitz " + lim.name

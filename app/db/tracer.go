@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 )
 
 // Counter counts the statements of a context: a request's, or a test's.
@@ -81,6 +82,14 @@ func countRetry(ctx context.Context) {
 type tracer struct{}
 
 type startKey struct{}
+
+// tracers are ours and perhaps another. Ours costs a look into the context when nobody counts.
+func tracers(other pgx.QueryTracer) pgx.QueryTracer {
+	if other == nil {
+		return tracer{}
+	}
+	return multitracer.New(tracer{}, other)
+}
 
 func (tracer) begin(ctx context.Context, sql string) context.Context {
 	c := counterOf(ctx)

@@ -19,7 +19,9 @@ import (
 	"kibitz/app/db/dbtest"
 	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/perf"
 	"kibitz/app/store"
+	"kibitz/app/trace"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -31,8 +33,11 @@ type site struct {
 	log   *lockedBuffer
 	ready func() error
 
+	recorder *perf.Recorder
+
 	mu       sync.Mutex
 	reported []error
+	recorded []trace.Request
 }
 
 type lockedBuffer struct {
@@ -62,13 +67,15 @@ const (
 
 func newSite(t testing.TB, base string, trusted ...string) *site {
 	t.Helper()
-	d := dbtest.New(t)
+	d := openTraced(t)
 	st, ids, out := store.New(d), model.NewIDs(1), &lockedBuffer{}
 	log := slog.New(slog.NewJSONHandler(out, nil))
 	w := &site{db: d, log: out, ready: func() error { return nil }}
+	w.recorder = perf.New(perf.Options{Sink: w.takeRequests, Interval: time.Hour, Skip: []string{"kibitz/app/db"}})
+	t.Cleanup(func() { w.recorder.Close(context.Background()) })
 	groupings := issues.NewGroupings(st, log)
 	refiles := issues.NewRefiles(st, groupings, ids, log)
-	s, err := New(Options{Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
+	s, err := New(Options{Recorder: w.recorder, Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
 		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },

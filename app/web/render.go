@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"mime"
 	"net/url"
@@ -14,13 +15,15 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"kibitz/app/errs"
+	"kibitz/app/perf"
 	"kibitz/views"
 )
 
 // render answers with a page.
 func (s *Server) render(c *fiber.Ctx, status int, page templ.Component) error {
 	c.Status(status).Type("html", "utf-8")
-	if err := page.Render(c.UserContext(), c.Response().BodyWriter()); err != nil {
+	err := perf.Render(c.UserContext(), routeOf(c), func(ctx context.Context) error { return page.Render(ctx, c.Response().BodyWriter()) })
+	if err != nil {
 		c.Response().ResetBody()
 		return fmt.Errorf("cannot render a page: %w", err)
 	}

@@ -1,11 +1,15 @@
 package web
 
-import "github.com/gofiber/fiber/v2"
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"kibitz/app/perf"
+)
 
 // routes is the map of everything that answers. Order matters: what stands above the session gate is open to all.
-func (s *Server) routes(ingest func(fiber.Router)) {
+func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
 	// Open to all: SDKs, health, sign-in.
-	s.app.Use(s.requestID, s.recoverPanic)
+	s.app.Use(s.requestID, s.recordRequest(rec), s.recoverPanic)
 	if ingest != nil {
 		ingest(s.app)
 	}

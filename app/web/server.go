@@ -17,6 +17,7 @@ import (
 	"kibitz/app/accounts"
 	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/perf"
 )
 
 // Options are what a server is made of.
@@ -43,6 +44,8 @@ type Options struct {
 	Report func(ctx context.Context, err error)
 	// Queries gives a request's context a counter of its database queries, and reads it.
 	Queries func(ctx context.Context) (context.Context, func() (n int, spent time.Duration))
+	// Recorder records every request; nil for none.
+	Recorder *perf.Recorder
 }
 
 // Server is the web half of Kibitz.
@@ -102,7 +105,7 @@ func New(o Options) (*Server, error) {
 	})
 	s.app.Server().HeaderReceived = largerForms(o.HeaderReceived)
 	s.app.Server().NoDefaultServerHeader = true
-	s.routes(o.Ingest)
+	s.routes(o.Ingest, o.Recorder)
 	return s, nil
 }
 

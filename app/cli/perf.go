@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"kibitz/app/config"
+	"kibitz/app/db"
+	"kibitz/app/issues"
+	"kibitz/app/perf"
+	"kibitz/app/perf/perfpgx"
+	"kibitz/app/trace"
+	"kibitz/ingest"
+)
+
+// traceQueries has queries recorded in the request of their context, when requests are recorded at all.
+func traceQueries(c *config.Config, d *db.Config) {
+	if c.Perf.Enabled {
+		d.Tracer = perfpgx.New(perfpgx.Options{})
+	}
+}
+
+// newRecorder records our own requests in the project that has our own exceptions; nil when that is turned off. They go
+// through the spool as everybody's do.
+func (s *server) newRecorder(project, key int64) *perf.Recorder {
+	if !s.config.Perf.Enabled {
+		return nil
+	}
+	return perf.New(perf.Options{
+		Service: issues.SelfProject, Release: "kibitz@" + Version, Environment: "production", Host: s.config.Node,
+		Skip: []string{"kibitz/app/db", "kibitz/app/cli"},
+		Sink: func(ctx context.Context, requests []trace.Request) error {
+			return s.pipeline.AcceptRequests(ctx, ingest.Source{Project: project, KeyID: key, Received: time.Now().UTC().Truncate(time.Millisecond)}, requests)
+		},
+		Failed: func(err error) { s.log.Warn("cannot keep our own requests", "err", err) },
+		Dropped: func(reason string, n int64) {
+			if reason != "sink_failed" { // the pipeline counts those
+				s.outcomes.Count(project, "transaction", ingest.RateLimited, "recorder_"+reason, n)
+			}
+		},
+	})
+}
+
+// queryCounter gives a request's context a counter of its queries, for the log. A recorded request has one already.
+func queryCounter(rec *perf.Recorder) func(context.Context) (context.Context, func() (int, time.Duration)) {
+	if rec == nil {
+		return countQueries
+	}
+	return func(ctx context.Context) (context.Context, func() (int, time.Duration)) {
+		q := perf.FromContext(ctx)
+		return ctx, func() (int, time.Duration) {
+			t := q.Totals()
+			return t.N[trace.DB], t.Time[trace.DB] + t.Time[trace.Pool]
+		}
+	}
+}

@@ -1,0 +1,214 @@
+// Package perfpgx records the queries of pgx v5 in the request of their context: each with its SQL, its duration, the
+// wait for its connection, the rows, the SQLSTATE of a failure, the PID of the backend that ran it, and the line of code
+// that asked for it.
+//
+//	config.ConnConfig.Tracer = perfpgx.New(perfpgx.Options{})
+//
+// with the configuration of a pgxpool.Pool or of one connection. Beside another tracer use pgx's multitracer. A query whose
+// context has no request costs a look into the context.
+package perfpgx
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"kibitz/app/perf"
+	"kibitz/app/trace"
+)
+
+// Options are what a Tracer leaves out.
+type Options struct {
+	// NoTransactions leaves out begin, commit and rollback. A commit is where PostgreSQL waits for its disk, so its time
+	// is worth seeing; it then counts as the program's own.
+	NoTransactions bool
+}
+
+// Tracer implements pgx's tracers of queries, batches and copies, and pgxpool's of acquires. Preparing a statement is a part
+// of the query that needs it.
+type Tracer struct{ o Options }
+
+// New makes a Tracer.
+func New(o Options) *Tracer { return &Tracer{o} }
+
+const system = "postgresql"
+
+// state is what a connection's tracer remembers between the beginning of a statement and its end. It hangs on the
+// connection and not on the context: a connection runs one statement at a time, and so nothing has to be allocated.
+type state struct {
+	open []perf.Span // the innermost last: a query on a busy connection begins and fails within another
+	// waiter has waited for this connection, and its next query tells how long.
+	waiter *perf.Request
+	wait   time.Duration
+	batch  batch
+}
+
+// dataKey names our state among a connection's custom data.
+const dataKey = "kibitz.perf"
+
+// maxOpen bounds statements that began and never ended, as after a panic in between.
+const maxOpen = 16
+
+func stateOf(conn *pgx.Conn) *state {
+	data := conn.PgConn().CustomData()
+	if s, ok := data[dataKey].(*state); ok {
+		return s
+	}
+	s := &state{}
+	data[dataKey] = s
+	return s
+}
+
+// push begins a statement. One outside of any request is the zero span, so that each end finds its own.
+func (s *state) push(ctx context.Context, conn *pgx.Conn, op, text string) {
+	if len(s.open) == maxOpen {
+		s.open = s.open[:0]
+	}
+	q := perf.FromContext(ctx)
+	if q == nil {
+		s.open = append(s.open, perf.Span{})
+		return
+	}
+	w := perf.Work{Category: trace.DB, Op: op, Text: text, System: system, PID: int32(conn.PgConn().PID()), Pool: s.waited(q)}
+	s.open = append(s.open, perf.BeginWork(ctx, w))
+}
+
+// waited is the wait for this connection that nobody has accounted for yet, if it was this request that waited.
+func (s *state) waited(q *perf.Request) (wait time.Duration) {
+	if s.waiter == q {
+		wait = s.wait
+	}
+	s.waiter, s.wait = nil, 0
+	return wait
+}
+
+func (s *state) pop() (span perf.Span) {
+	if last := len(s.open) - 1; last >= 0 {
+		span = s.open[last]
+		s.open[last] = perf.Span{} // lets go of the request
+		s.open = s.open[:last]
+	}
+	return span
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	op := "db.query"
+	if isTransaction(d.SQL) {
+		op = "db.sql.transaction"
+		if t.o.NoTransactions {
+			ctx = context.Background() // recorded nowhere, and still found by its end
+		}
+	}
+	stateOf(conn).push(ctx, conn, op, d.SQL)
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (t *Tracer) TraceQueryEnd(_ context.Context, conn *pgx.Conn, d pgx.TraceQueryEndData) {
+	stateOf(conn).pop().EndWith(outcome(d.CommandTag, d.Err))
+}
+
+// TraceCopyFromStart implements pgx.CopyFromTracer.
+func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceCopyFromStartData) context.Context {
+	text := ""
+	if perf.FromContext(ctx) != nil {
+		text = "COPY " + d.TableName.Sanitize() + " FROM STDIN"
+	}
+	stateOf(conn).push(ctx, conn, "db.copy", text)
+	return ctx
+}
+
+// TraceCopyFromEnd implements pgx.CopyFromTracer.
+func (t *Tracer) TraceCopyFromEnd(_ context.Context, conn *pgx.Conn, d pgx.TraceCopyFromEndData) {
+	stateOf(conn).pop().EndWith(outcome(d.CommandTag, d.Err))
+}
+
+func outcome(tag pgconn.CommandTag, err error) perf.Outcome {
+	if err != nil {
+		return perf.Outcome{Failed: true, State: sqlState(err), Rows: -1}
+	}
+	return perf.Outcome{Rows: tag.RowsAffected()}
+}
+
+// sqlState is PostgreSQL's code of a failure (its manual, appendix A), or Sentry's word where the server has not spoken.
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code
+	case errors.Is(err, context.DeadlineExceeded):
+		return "deadline_exceeded"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	return "internal_error"
+}
+
+// isTransaction knows the statements that begin and end transactions by their first word.
+func isTransaction(sql string) bool {
+	word := sql[:min(len(sql), len("savepoint "))]
+	if end := strings.IndexAny(word, " ;\n"); end >= 0 {
+		word = word[:end]
+	}
+	switch len(word) {
+	case len("begin"):
+		return strings.EqualFold(word, "begin")
+	case len("commit"):
+		return strings.EqualFold(word, "commit")
+	case len("release"):
+		return strings.EqualFold(word, "release")
+	case len("rollback"):
+		return strings.EqualFold(word, "rollback")
+	case len("savepoint"):
+		return strings.EqualFold(word, "savepoint")
+	}
+	return false
+}
+
+type acquireKey struct{}
+
+// acquireContext carries a wait from its beginning to its end.
+type acquireContext struct {
+	context.Context
+	wait perf.Waiting
+}
+
+// Value implements context.Context.
+func (c *acquireContext) Value(key any) any {
+	if _, ok := key.(acquireKey); ok {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// TraceAcquireStart implements pgxpool.AcquireTracer.
+func (t *Tracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	wait := perf.Wait(ctx)
+	if wait.Request() == nil {
+		return ctx
+	}
+	return &acquireContext{ctx, wait}
+}
+
+// TraceAcquireEnd implements pgxpool.AcquireTracer. The wait belongs to the query that comes next on the connection; only
+// one that was in vain is a span of its own.
+func (t *Tracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, d pgxpool.TraceAcquireEndData) {
+	c, ok := ctx.Value(acquireKey{}).(*acquireContext)
+	if !ok {
+		return
+	}
+	took := c.wait.End()
+	if d.Err == nil && d.Conn != nil {
+		s := stateOf(d.Conn)
+		s.waiter, s.wait = c.wait.Request(), took
+		return
+	}
+	span := perf.BeginWork(ctx, perf.Work{Category: trace.Pool, Op: "pool.acquire", Text: "acquire a connection", System: system, Pool: took})
+	span.EndWith(perf.Outcome{Failed: true, State: sqlState(d.Err), Rows: -1})
+}
