@@ -129,7 +129,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies})
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
-		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
+		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder})
 	if err != nil {
 		return err

@@ -63,6 +63,11 @@ func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
 	page.Post("/refiles/:id/undo", s.postUndo)
 	page.Get("/compare", s.getCompare)
 
+	page.Get("/requests", s.getRequests)
+	page.Get("/requests.csv", s.getRequestsCSV)
+	page.Get("/requests/:trace/:span?", s.getRequest)
+	page.Get("/requests/:trace/:span/json", s.getRequestJSON)
+
 	page.Get("/projects", s.getProjects)
 	page.Post("/projects", s.postProjects)
 	page.Get("/projects/new", s.getNewProject)

@@ -18,7 +18,12 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/perf"
+	"kibitz/app/requests"
+	"kibitz/ingest/sqltext"
 )
+
+// statementCache is how many bytes of statements and their normal forms pages remember.
+const statementCache = 4 << 20
 
 // Options are what a server is made of.
 type Options struct {
@@ -32,6 +37,8 @@ type Options struct {
 	Groupings      *issues.Groupings
 	Rehearsals     *issues.Rehearsals
 	Refiles        *issues.Refiles
+	Requests       *requests.Requests
+	KeepOneIn      int // one in so many unremarkable requests keeps its spans
 	Hub            *issues.Hub
 	// Ingest mounts the endpoints that SDKs send to; HeaderReceived sets their limits before a body is read.
 	Ingest         func(fiber.Router)
@@ -62,6 +69,9 @@ type Server struct {
 	groupings  *issues.Groupings
 	rehearsals *issues.Rehearsals
 	refiles    *issues.Refiles
+	requests   *requests.Requests
+	keepOneIn  int
+	normalize  *sqltext.Normalizer
 	hub        *issues.Hub
 	proxies    proxies
 	testEvent  func(ctx context.Context, key model.ProjectKey, by model.Account) error
@@ -94,7 +104,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
-		rehearsals: o.Rehearsals, refiles: o.Refiles, hub: o.Hub, proxies: trusted,
+		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, normalize: sqltext.NewNormalizer(statementCache), hub: o.Hub, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
