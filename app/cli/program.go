@@ -53,7 +53,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Issues = issues.New(p.Store, p.Groupings, p.IDs)
 	p.Refiles = issues.NewRefiles(p.Store, p.Groupings, p.IDs, c.log)
 	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.Refiles, p.IDs, c.log)
-	p.Requests = requests.New(p.Store, c.log, requests.Retention{Days: c.config.Perf.RequestDays, MinuteDays: c.config.Perf.MinuteDays,
+	p.Requests = requests.New(p.Store, p.IDs, c.log, requests.Retention{Days: c.config.Perf.RequestDays, MinuteDays: c.config.Perf.MinuteDays,
 		HourDays: c.config.Perf.HourDays, Budget: c.config.Perf.DiskBudget})
 	return p, nil
 }

@@ -46,6 +46,7 @@ type Digester struct {
 // RequestDigester works out what records of requests and log lines add to the database; linked are traces that error events
 // name. It is that of the performance half, which this one must not know.
 type RequestDigester interface {
+	// Findings of the digest are those events, one for one; it lacks the hashes of their issues.
 	Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (store.RequestDigest, []model.FindingEvent, error)
 }
 
@@ -184,7 +185,7 @@ func (d *Digester) prepareRequests(ctx context.Context, records []*ingest.Record
 	if out.Requests, found, err = d.requests.Prepare(ctx, records, linked); err != nil {
 		return classify(err)
 	}
-	for _, f := range found {
+	for i, f := range found {
 		r := ingest.Record{ID: f.ID, Project: f.Project, Kind: ingest.KindEvent, Received: f.Received, EventID: f.EventID, Payload: f.Body}
 		event := store.NewEvent{}
 		if err := d.digest(&r, setups[f.Project], &event); err != nil {
@@ -192,6 +193,7 @@ func (d *Digester) prepareRequests(ctx context.Context, records []*ingest.Record
 		}
 		event.Finding = true
 		out.Events = append(out.Events, event)
+		out.Requests.Findings[i].Hash = event.Hashes[0]
 	}
 	return nil
 }

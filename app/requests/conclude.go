@@ -43,25 +43,26 @@ type sums struct {
 // conclude decides what is kept, adds everything up, and gives what is to be stored.
 func (d *Digester) conclude(b *batch) (out store.RequestDigest, events []model.FindingEvent, err error) {
 	s := &sums{map[endpointSumKey]*endpointSum{}, map[statementSumKey]*statementSum{}}
-	found := newFindings()
 	for _, it := range b.items {
 		s.add(it)
 		s.addCalls(d.names, it)
 		if row, ok := d.keep(b, it); ok {
 			out.Traces = append(out.Traces, row)
 		}
-		found.add(it)
+		if err := d.findings.file(d, b, it); err != nil {
+			return out, nil, err
+		}
 		out.Rows = append(out.Rows, it.row)
 	}
 	out.Traces = append(out.Traces, b.late...)
 	out.Pending, out.Logs, out.Firsts = b.pending, b.logs, b.firsts
 	out.Endpoints, out.Statements = s.endpointRows(), s.statementRows()
-	events, out.Findings = found.events(b)
+	out.Findings = b.seen
 	for o, n := range b.outcomes {
 		o.N = n
 		out.Outcomes = append(out.Outcomes, o)
 	}
-	return out, events, nil
+	return out, b.events, nil
 }
 
 // keep decides about a request's spans and counts what becomes of them.

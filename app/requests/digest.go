@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
+	"kibitz/app/detect"
 	"kibitz/app/model"
 	"kibitz/app/store"
 	"kibitz/app/trace"
@@ -40,6 +41,8 @@ type Digester struct {
 	log       *slog.Logger
 	names     *names
 	keeper    *keeper
+	findings  *findings
+	settings  settings
 	normalize *sqltext.Normalizer
 	in        *zstd.Decoder
 	out       *zstd.Encoder
@@ -65,7 +68,8 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{o.Store, o.IDs, o.Log, newNames(o.Store), newKeeper(max(o.KeepOneIn, 1)), sqltext.NewNormalizer(statementCache), in, out}, nil
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(),
+		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out}, nil
 }
 
 // item is one request on its way through a batch.
@@ -76,7 +80,7 @@ type item struct {
 	remote   string
 	row      model.RequestRow
 	calls    []call
-	findings []found
+	found    []detect.Finding
 	endpoint *model.Endpoint
 }
 
@@ -99,6 +103,9 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 	if err := d.name(ctx, b); err != nil {
 		return out, nil, err
 	}
+	if err := d.detect(ctx, b); err != nil {
+		return out, nil, err
+	}
 	return d.conclude(b)
 }
 
@@ -112,6 +119,8 @@ type batch struct {
 	firsts   map[int64]time.Time
 	pending  []store.TraceRow
 	late     []store.TraceRow
+	events   []model.FindingEvent
+	seen     []store.FindingSeen // of events, one for one
 }
 
 // count adds to an outcome of the hour.

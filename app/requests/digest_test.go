@@ -51,7 +51,7 @@ func newDesk(t testing.TB, d *db.DB, keepOneIn int) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &desk{t: t, ctx: t.Context(), db: d, store: s, requests: New(s, log, Retention{Days: 14, MinuteDays: 30, HourDays: 400, Budget: 1 << 40}),
+	k := &desk{t: t, ctx: t.Context(), db: d, store: s, requests: New(s, ids, log, Retention{Days: 14, MinuteDays: 30, HourDays: 400, Budget: 1 << 40}),
 		issues: issues.New(s, groupings, ids), digester: digester, perf: perf, ids: ids, now: time.Now().UTC().Truncate(time.Millisecond)}
 	if k.project, _, err = issues.NewProjects(s, log).Ensure(k.ctx, "shop", "python"); err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ func (k *keeper) reason(u *usual, it *item, linked, slow bool) model.KeepReason 
 		return model.KeepAsked
 	case it.Failed:
 		return model.KeepFailed
-	case len(it.findings) > 0:
+	case len(it.found) > 0:
 		return model.KeepFinding
 	case linked:
 		return model.KeepLinked

@@ -5,14 +5,18 @@ import (
 	"log/slog"
 	"time"
 
+	"kibitz/app/model"
 	"kibitz/app/store"
+	"kibitz/ingest/sqltext"
 )
 
 // Requests are the use cases of the pages and commands of the performance half.
 type Requests struct {
 	store     *store.Store
+	ids       *model.IDs
 	log       *slog.Logger
 	retention Retention
+	cache     *sqltext.Normalizer
 }
 
 // Retention is how long things are kept, in days, and what they may hold on disk.
@@ -24,7 +28,20 @@ type Retention struct {
 }
 
 // New makes the use cases.
-func New(s *store.Store, log *slog.Logger, r Retention) *Requests { return &Requests{s, log, r} }
+func New(s *store.Store, ids *model.IDs, log *slog.Logger, r Retention) *Requests {
+	return &Requests{s, ids, log, r, sqltext.NewNormalizer(pageCache)}
+}
+
+// pageCache is how many bytes of statements and their normal forms pages remember.
+const pageCache = 4 << 20
+
+func (r *Requests) normalize(sql string) (string, uint64) {
+	form := r.cache.Normalize(sql)
+	return form.Text, form.Fingerprint
+}
+
+// Normal is a statement without its values.
+func (r *Requests) Normal(sql string) string { return r.cache.Normalize(sql).Text }
 
 // rollupEvery is how often sums are merged: what is not yet merged is what pages have to merge themselves.
 const rollupEvery = 20 * time.Second
@@ -36,6 +53,9 @@ func (r *Requests) RunRollups(ctx context.Context) {
 	for {
 		if _, err := r.store.MergeRollups(ctx); err != nil && ctx.Err() == nil {
 			r.log.Warn("cannot merge the sums of requests; trying again", "err", err)
+		}
+		if _, err := r.ResolveFixed(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("cannot tell which findings are gone; trying again", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -76,15 +76,17 @@ type StatementRollup struct {
 	Durations []byte  // sketch.Encode, of microseconds
 }
 
-// FindingSeen is what a detector found in a batch, summed up.
+// FindingSeen is what a detector found, summed up.
 type FindingSeen struct {
 	Project  int64
-	Hash     []byte
+	Key      [16]byte // of its fingerprint
+	Hash     [16]byte // of its issue
 	Endpoint int32
 	Kind     string
 	At       time.Time
 	Release  int32
 	N        int64
+	Wasted   time.Duration
 }
 
 // rollupLock is shared by whoever adds rows that are to be merged, and taken alone by whoever decides up to when they are:
@@ -215,15 +217,16 @@ func copyStatements(ctx context.Context, tx pgx.Tx, received time.Time, d *Reque
 	return copyRows(ctx, tx, "statement_raw", statementColumns, len(d.Statements), func(i int) []any { return d.Statements[i].row(received) })
 }
 
-// putFindings adds to what is known of findings. The rows of a batch come in the order of their hashes.
+// putFindings adds to what is known of findings.
 func putFindings(ctx context.Context, tx pgx.Tx, _ time.Time, d *RequestDigest) error {
 	b := &pgx.Batch{}
 	for _, f := range d.Findings {
-		b.Queue(`INSERT INTO finding AS f (project_id, hash, endpoint_id, kind, first_seen, last_seen, last_release, n)
-			VALUES ($1, $2, $3, $4, $5, $5, $6, $7)
-			ON CONFLICT (project_id, hash) DO UPDATE SET n = f.n + excluded.n, last_seen = greatest(f.last_seen, excluded.last_seen),
-				last_release = CASE WHEN excluded.last_seen >= f.last_seen THEN excluded.last_release ELSE f.last_release END`,
-			f.Project, f.Hash, f.Endpoint, f.Kind, f.At, f.Release, f.N)
+		b.Queue(`INSERT INTO finding AS f (project_id, key, hash, endpoint_id, kind, first_seen, last_seen, last_release, n, wasted_us)
+			VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)
+			ON CONFLICT (project_id, key) DO UPDATE SET n = f.n + excluded.n, last_seen = greatest(f.last_seen, excluded.last_seen),
+				hash = excluded.hash, last_release = greatest(f.last_release, excluded.last_release), wasted_us = excluded.wasted_us,
+				fixed_in = CASE WHEN excluded.last_release >= f.fixed_in THEN 0 ELSE f.fixed_in END`,
+			f.Project, f.Key[:], f.Hash[:], f.Endpoint, f.Kind, f.At, f.Release, f.N, f.Wasted.Microseconds())
 	}
 	if b.Len() == 0 {
 		return nil

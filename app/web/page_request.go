@@ -69,7 +69,9 @@ func (s *Server) requestProps(c *fiber.Ctx, project model.Project, all []request
 		OneIn: float64(s.keepOneIn), EndpointURL: endpointPath(project, this.Endpoint), JSONURL: requestURL(&this.Request) + "/json"}
 	if this.Kept {
 		props.Kept = this.Row.Kept.String()
-		props.Findings, props.Reasons = s.findings(this)
+		if props.Findings, props.Reasons, err = s.findings(c, project, this); err != nil {
+			return props, err
+		}
 	}
 	around, err := s.requests.Around(ctx, this.Row)
 	if err != nil {
@@ -96,7 +98,7 @@ func (s *Server) segments(all []requests.Traced, at int) (list []views.Segment) 
 		if !all[i].Kept {
 			continue
 		}
-		seg := views.Segment{Request: all[i].Request, Rows: waterfall(&all[i].Request, s.normalize)}
+		seg := views.Segment{Request: all[i].Request, Rows: waterfall(&all[i].Request, s.requests.Normal)}
 		if i != at {
 			seg.URL = requestURL(&all[i].Request)
 		}
@@ -178,6 +180,21 @@ func endpointPath(project model.Project, e model.Endpoint) string {
 }
 
 // findings are what detectors find in a request that is kept, and why the others do not.
-func (s *Server) findings(t *requests.Traced) (found []views.RequestFinding, reasons []views.DetectorReason) {
-	return nil, nil
+func (s *Server) findings(c *fiber.Ctx, project model.Project, t *requests.Traced) (list []views.RequestFinding, reasons []views.DetectorReason, err error) {
+	found, why := s.requests.Detect(&t.Request, t.Endpoint)
+	numbers, err := s.requests.FindingIssues(c.UserContext(), project.ID, found)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, f := range found {
+		one := views.RequestFinding{Kind: f.Kind.String(), Title: f.Title, Text: f.Evidence.Suggestion, Wasted: f.Wasted, Spans: f.Evidence.Spans}
+		if numbers[i] != 0 {
+			one.ShortID = issues.ShortID(project.Slug, numbers[i])
+		}
+		list = append(list, one)
+	}
+	for _, r := range why {
+		reasons = append(reasons, views.DetectorReason{Detector: r.Kind.String(), Why: r.String()})
+	}
+	return list, reasons, nil
 }

@@ -19,11 +19,7 @@ import (
 	"kibitz/app/model"
 	"kibitz/app/perf"
 	"kibitz/app/requests"
-	"kibitz/ingest/sqltext"
 )
-
-// statementCache is how many bytes of statements and their normal forms pages remember.
-const statementCache = 4 << 20
 
 // Options are what a server is made of.
 type Options struct {
@@ -71,7 +67,6 @@ type Server struct {
 	refiles    *issues.Refiles
 	requests   *requests.Requests
 	keepOneIn  int
-	normalize  *sqltext.Normalizer
 	hub        *issues.Hub
 	proxies    proxies
 	testEvent  func(ctx context.Context, key model.ProjectKey, by model.Account) error
@@ -104,7 +99,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
-		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, normalize: sqltext.NewNormalizer(statementCache), hub: o.Hub, proxies: trusted,
+		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, hub: o.Hub, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{

@@ -4,17 +4,16 @@ import (
 	"strings"
 
 	"kibitz/app/trace"
-	"kibitz/ingest/sqltext"
 	"kibitz/views"
 )
 
 // waterfall is a request's spans as the rows of its page: depth first, alike ones folded, each with its part of the critical
 // path.
-func waterfall(q *trace.Request, normalize *sqltext.Normalizer) []views.SpanRow {
+func waterfall(q *trace.Request, normal func(sql string) string) []views.SpanRow {
 	nodes := trace.Tree(q)
 	folded := trace.Fold(nodes, func(s *trace.Span) string {
 		if s.Category == trace.DB {
-			return normalize.Normalize(s.Text).Text
+			return normal(s.Text)
 		}
 		return s.Text
 	})

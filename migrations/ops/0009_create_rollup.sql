@@ -68,15 +68,20 @@ CREATE TABLE rollup_state (
     until timestamptz NOT NULL
 );
 
--- What detectors found, one row a finding: when, by which release, and the hash of its issue.
+-- What detectors found, one row a finding: when, by which release, and the hash of its issue. fixed_in is the newer release
+-- in which it was looked for and not found.
 CREATE TABLE finding (
     project_id   bigint NOT NULL,
-    hash         bytea NOT NULL,
+    key          bytea NOT NULL,                        -- of the finding's fingerprint
+    hash         bytea NOT NULL,                        -- of its issue
     endpoint_id  integer NOT NULL,
     kind         text NOT NULL,
     first_seen   timestamptz NOT NULL,
     last_seen    timestamptz NOT NULL,
-    last_release integer NOT NULL,                      -- label of the release in which it was last seen
+    last_release integer NOT NULL,                      -- labels; 0: none
+    fixed_in     integer NOT NULL DEFAULT 0,
     n            bigint NOT NULL,
-    PRIMARY KEY (project_id, hash)
+    wasted_us    bigint NOT NULL,                       -- of a request, when it was last seen
+    PRIMARY KEY (project_id, key)
 );
+CREATE INDEX finding_endpoint ON finding (endpoint_id);
