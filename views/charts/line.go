@@ -21,7 +21,7 @@ func Line(values []float64, s Scale, open bool) (path, last string) {
 	var b strings.Builder
 	for _, run := range runs(kept(values)) {
 		if len(run) == 1 {
-			b.WriteString("M" + number(middle(run[0], n)-2) + " " + number(s.Y(values[run[0]])) + "h4")
+			b.WriteString("M" + number(min(max(middle(run[0], n)-2, 0), Width-4)) + " " + number(s.Y(values[run[0]])) + "h4")
 			continue
 		}
 		for i, at := range run {

@@ -138,3 +138,16 @@ func sum(series [][]float64) []float64 {
 }
 
 func round1(f float64) float64 { return math.Round(f*10) / 10 }
+
+// In is a value in the axis's own unit, in four figures: what a readout shows beside Name.
+func (s Scale) In(v float64) float64 {
+	v /= s.by
+	if v == 0 || !finite(v) {
+		return v
+	}
+	digits := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
+	if !finite(v*digits) || digits == 0 {
+		return v
+	}
+	return math.Round(v*digits) / digits
+}
