@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"kibitz/app/model"
-	"kibitz/app/trace"
+	rtrace "kibitz/app/trace"
 	"kibitz/views/ui"
 	"time"
 )
@@ -285,7 +285,7 @@ func changeMark(d delta) templ.Component {
 }
 
 // splitBar is how a request's time divides by category.
-func splitBar(parts [trace.Categories]time.Duration) templ.Component {
+func splitBar(parts [rtrace.Categories]time.Duration) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

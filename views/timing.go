@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"kibitz/app/model"
-	"kibitz/app/trace"
+	rtrace "kibitz/app/trace"
 	"kibitz/views/charts"
 )
 
@@ -26,7 +26,7 @@ type Timing struct {
 	// Failed is the share of failed requests, Apdex the score by the endpoint's own T: both between 0 and 1.
 	Failed, Apdex float64
 	// Time is the mean of each category a request, exclusive, so that they sum to the mean duration.
-	Time [trace.Categories]time.Duration
+	Time [rtrace.Categories]time.Duration
 	// Queries and MaxQueries are the median and the largest number of database queries a request.
 	Queries, MaxQueries float64
 }
@@ -53,10 +53,10 @@ func (t Timing) spent() time.Duration {
 
 // categories in the order in which they stand on each other, from the ground, and what they are called.
 var categories = []struct {
-	category         trace.Category
+	category         rtrace.Category
 	mark, name, long string
-}{{trace.DB, "db", "db", "database"}, {trace.Cache, "cache", "cache", "cache"}, {trace.HTTP, "http", "http", "outgoing HTTP"},
-	{trace.Template, "template", "template", "template"}, {trace.Pool, "pool", "pool wait", "wait for a connection"}, {trace.Other, "app", "app", "app and other"}}
+}{{rtrace.DB, "db", "db", "database"}, {rtrace.Cache, "cache", "cache", "cache"}, {rtrace.HTTP, "http", "http", "outgoing HTTP"},
+	{rtrace.Template, "template", "template", "template"}, {rtrace.Pool, "pool", "pool wait", "wait for a connection"}, {rtrace.Other, "app", "app", "app and other"}}
 
 // share is a part of a bar, in per cent.
 type share struct {
@@ -65,7 +65,7 @@ type share struct {
 }
 
 // shares are the categories that took any time, in their order.
-func shares(parts [trace.Categories]time.Duration) (out []share) {
+func shares(parts [rtrace.Categories]time.Duration) (out []share) {
 	var whole float64
 	for _, d := range parts {
 		whole += float64(max(d, 0))
@@ -79,7 +79,7 @@ func shares(parts [trace.Categories]time.Duration) (out []share) {
 }
 
 // shareWords are the shares for those who do not see them.
-func shareWords(parts [trace.Categories]time.Duration) string {
+func shareWords(parts [rtrace.Categories]time.Duration) string {
 	list := shares(parts)
 	slices.SortStableFunc(list, func(a, b share) int { return int(b.percent*10 - a.percent*10) })
 	words := make([]string, len(list))
@@ -205,7 +205,7 @@ func endpointURL(project model.Project, method, name string, p model.Period) str
 }
 
 // requestURL is the page of a request.
-func requestURL(id trace.ID, span trace.SpanID) string {
+func requestURL(id rtrace.ID, span rtrace.SpanID) string {
 	if span == 0 {
 		return "/requests/" + id.String()
 	}
