@@ -37,6 +37,8 @@ type Chart struct {
 	Markers    []charts.Marker
 	Height     int  // in pixels
 	Ends       bool // each line is named at its end
+	// Over is a ghost over a whole stack: its sum a period earlier; nil for none.
+	Over []float64
 	Ghost      string // what Before is called in the legend: the hour before, peak
 	// CSV is where the numbers are as a file, Zoom the page's address without its period; "" for none.
 	CSV, Zoom string
@@ -76,7 +78,7 @@ func (c Chart) scale() charts.Scale {
 	case c.Scale != nil:
 		return *c.Scale
 	case c.Kind == Stack || c.Kind == Bars:
-		return charts.Summed(c.Unit, c.values()...)
+		return charts.Linear(c.Unit, charts.Total(c.values()...), c.Over)
 	}
 	all := c.values()
 	for _, l := range c.Lines {
@@ -91,9 +93,9 @@ type drawn struct{ class, mark, d string }
 func (c Chart) paths(s charts.Scale) []drawn {
 	switch c.Kind {
 	case Stack:
-		return c.surfaces(s)
+		return append(c.surfaces(s), c.over(s)...)
 	case Bars:
-		return c.bars(s)
+		return append(c.bars(s), c.over(s)...)
 	}
 	var out []drawn
 	for _, l := range c.Lines {
@@ -107,6 +109,13 @@ func (c Chart) paths(s charts.Scale) []drawn {
 		out = append(out, drawn{"ln", "prev", ghost}, drawn{"ln", l.Mark, path}, drawn{"ln open", l.Mark, last})
 	}
 	return slices.DeleteFunc(out, func(d drawn) bool { return d.d == "" })
+}
+
+func (c Chart) over(s charts.Scale) []drawn {
+	if path, _ := charts.Line(c.Over, s, false); path != "" {
+		return []drawn{{"ln", "prev", path}}
+	}
+	return nil
 }
 
 func (c Chart) surfaces(s charts.Scale) []drawn {

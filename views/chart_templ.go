@@ -626,7 +626,7 @@ func timeAxis(c charts.Clock) templ.Component {
 			templ_7745c5c3_Var29 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = axis(c.Ticks(7)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ticksBelow(c.Ticks(7)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -635,7 +635,7 @@ func timeAxis(c charts.Clock) templ.Component {
 }
 
 // axis is the texts below a plot.
-func axis(ticks []charts.Tick) templ.Component {
+func ticksBelow(ticks []charts.Tick) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1004,7 +1004,7 @@ func zoomLinks(c Chart) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if c.Zoom != "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 78, "<div class=\"zoom\" aria-hidden=\"true\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 78, "<div class=\"buckets\" aria-hidden=\"true\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1258,7 +1258,7 @@ func hasGhost(c Chart) bool {
 			return true
 		}
 	}
-	return false
+	return lastOf(c.Over) >= 0
 }
 
 func flagURL(f charts.Flag) templ.SafeURL {

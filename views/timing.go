@@ -5,11 +5,10 @@ import (
 	"math"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"kibitz/app/model"
-	rtrace "kibitz/app/trace"
+	"kibitz/app/trace"
 	"kibitz/views/charts"
 )
 
@@ -26,7 +25,7 @@ type Timing struct {
 	// Failed is the share of failed requests, Apdex the score by the endpoint's own T: both between 0 and 1.
 	Failed, Apdex float64
 	// Time is the mean of each category a request, exclusive, so that they sum to the mean duration.
-	Time [rtrace.Categories]time.Duration
+	Time [trace.Categories]time.Duration
 	// Queries and MaxQueries are the median and the largest number of database queries a request.
 	Queries, MaxQueries float64
 }
@@ -51,48 +50,7 @@ func (t Timing) spent() time.Duration {
 	return time.Duration(spent)
 }
 
-// categories in the order in which they stand on each other, from the ground, and what they are called.
-var categories = []struct {
-	category         rtrace.Category
-	mark, name, long string
-}{{rtrace.DB, "db", "db", "database"}, {rtrace.Cache, "cache", "cache", "cache"}, {rtrace.HTTP, "http", "http", "outgoing HTTP"},
-	{rtrace.Template, "template", "template", "template"}, {rtrace.Pool, "pool", "pool wait", "wait for a connection"}, {rtrace.Other, "app", "app", "app and other"}}
-
-// share is a part of a bar, in per cent.
-type share struct {
-	mark, long string
-	percent    float64
-}
-
-// shares are the categories that took any time, in their order.
-func shares(parts [rtrace.Categories]time.Duration) (out []share) {
-	var whole float64
-	for _, d := range parts {
-		whole += float64(max(d, 0))
-	}
-	for _, c := range categories {
-		if d := float64(parts[c.category]); d > 0 && whole > 0 {
-			out = append(out, share{c.mark, c.long, math.Round(d/whole*1000) / 10})
-		}
-	}
-	return out
-}
-
-// shareWords are the shares for those who do not see them.
-func shareWords(parts [rtrace.Categories]time.Duration) string {
-	list := shares(parts)
-	slices.SortStableFunc(list, func(a, b share) int { return int(b.percent*10 - a.percent*10) })
-	words := make([]string, len(list))
-	for i, s := range list {
-		words[i] = s.long + " " + strconv.FormatFloat(s.percent, 'f', 0, 64) + " %"
-	}
-	return joined(words...)
-}
-
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// elapsed is a duration as people read it: 642 ms, 1.26 s.
-func elapsed(d time.Duration) string { return charts.Duration.Text(ms(d)) }
 
 // worse is how a number that should be small changed, and how loud that is said.
 func worse(before, now float64) delta {
@@ -202,12 +160,4 @@ func sortedKeys(v url.Values) []string { return slices.Sorted(maps.Keys(v)) }
 // endpointURL is the page of an endpoint. What names it stands in the fields, because routes hold slashes.
 func endpointURL(project model.Project, method, name string, p model.Period) string {
 	return string(newAddress("/endpoint", p, "project", project.Slug, "method", method, "name", name).with())
-}
-
-// requestURL is the page of a request.
-func requestURL(id rtrace.ID, span rtrace.SpanID) string {
-	if span == 0 {
-		return "/requests/" + id.String()
-	}
-	return "/requests/" + id.String() + "?span=" + span.String()
 }

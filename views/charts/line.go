@@ -118,7 +118,7 @@ func Stack(series [][]float64, s Scale) []string {
 	for i, values := range series {
 		thin[i] = thinned(values)
 	}
-	total := sum(thin)
+	total := Total(thin...)
 	under := make([]float64, len(total))
 	out := make([]string, len(series))
 	for i, values := range thin {

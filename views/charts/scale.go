@@ -33,7 +33,7 @@ const intervals = 4
 func Linear(u Unit, series ...[]float64) Scale { return linear(u, largest(series)) }
 
 // Summed is the same for series that are stacked.
-func Summed(u Unit, series ...[]float64) Scale { return linear(u, largest([][]float64{sum(series)})) }
+func Summed(u Unit, series ...[]float64) Scale { return linear(u, largest([][]float64{Total(series...)})) }
 
 // Between is an axis with given ends, for what is bounded: a share, or a score whose interesting part is narrow.
 func Between(u Unit, low, high float64) Scale {
@@ -120,8 +120,8 @@ func largest(series [][]float64) float64 {
 	return min(most, 1e300) // room for a round number above it
 }
 
-// sum adds series up; a moment of which any is missing is missing.
-func sum(series [][]float64) []float64 {
+// Total adds series up; a moment of which any is missing is missing.
+func Total(series ...[]float64) []float64 {
 	var out []float64
 	for _, values := range series {
 		for len(out) < len(values) {
