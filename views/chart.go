@@ -38,8 +38,8 @@ type Chart struct {
 	Height     int  // in pixels
 	Ends       bool // each line is named at its end
 	// Over is a ghost over a whole stack: its sum a period earlier; nil for none.
-	Over []float64
-	Ghost      string // what Before is called in the legend: the hour before, peak
+	Over  []float64
+	Ghost string // what Before is called in the legend: the hour before, peak
 	// CSV is where the numbers are as a file, Zoom the page's address without its period; "" for none.
 	CSV, Zoom string
 }
@@ -85,6 +85,22 @@ func (c Chart) scale() charts.Scale {
 		all = append(all, l.Before)
 	}
 	return charts.Linear(c.Unit, all...)
+}
+
+// lowPlot is the height in pixels below which an axis names its ends and its middle alone.
+const lowPlot = 90
+
+// axis is the scale with as many ticks as there is room for.
+func (c Chart) axis() charts.Scale {
+	s := c.scale()
+	if last := len(s.Ticks) - 1; c.Height < lowPlot && last > 2 {
+		few := []charts.Tick{s.Ticks[0], s.Ticks[last]}
+		if last%2 == 0 {
+			few = slices.Insert(few, 1, s.Ticks[last/2])
+		}
+		s.Ticks = few
+	}
+	return s
 }
 
 // drawn is one path of a chart.
@@ -283,10 +299,16 @@ func gapTitle(c charts.Clock, g charts.Gap) string {
 	return "No data, " + c.Label(g.From) + " to " + c.At(g.To).Format("15:04")
 }
 
-// css is a custom property of a style attribute; values are numbers of our own.
+// css is a custom property of a style attribute. What is no place on a page is 0.
 func css(name string, v float64) templ.SafeCSS {
+	if !(v >= 0 && v <= maxPlace) {
+		v = 0
+	}
 	return templ.SafeCSS("--" + name + ":" + strconv.FormatFloat(v, 'f', -1, 64))
 }
+
+// maxPlace is beyond every per cent and every height in pixels.
+const maxPlace = 10_000
 
 // css2 is two of them.
 func css2(a string, v float64, b string, w float64) templ.SafeCSS {

@@ -174,5 +174,5 @@ func differenceTone(d Difference) string {
 }
 
 func differenceShare(d Difference, most time.Duration) float64 {
-	return math.Round(float64((d.Right-d.Left).Abs()) / float64(most) * 100)
+	return math.Round(float64((d.Right - d.Left).Abs()) / float64(most) * 100)
 }

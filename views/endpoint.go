@@ -236,7 +236,9 @@ func longestSample(samples []Sample) (most time.Duration) {
 }
 
 // comparable tells whether changes against the period before mean anything.
-func (p EndpointProps) comparable() bool { return p.Before != nil && !p.Before.few() && !p.Timing.few() }
+func (p EndpointProps) comparable() bool {
+	return p.Before != nil && !p.Before.few() && !p.Timing.few()
+}
 
 func (p EndpointProps) earlier() Timing {
 	if p.Before == nil {

@@ -35,7 +35,7 @@ func TestLinear(t *testing.T) {
 		{Duration, 1260, "s", "0 | 0.4 | 0.8 | 1.2 | 1.6"}, {Duration, 642, "ms", "0 | 200 | 400 | 600 | 800"}, {Duration, .3, "µs", "0 | 100 | 200 | 300"},
 		{Duration, 205, "ms", "0 | 100 | 200 | 300"}, {Count, 3, "", "0 | 1 | 2 | 3"}, {Count, 431, "", "0 | 200 | 400 | 600"}, {Count, 3800, "", "0 | 1k | 2k | 3k | 4k"},
 		{Bytes, 6.2e9, "GB", "0 | 2 | 4 | 6 | 8"}, {Percent, 7, "%", "0 | 2 | 4 | 6 | 8"}, {ByteRate, 800, "B/s", "0 | 200 | 400 | 600 | 800"},
-		{Count, 0, "", "0 | 1"}, {Rate, nan, "/s", "0 | 0.25 | 0.5 | 0.75 | 1"}, {Duration, 200e3, "min", "0 | 1 | 2 | 3 | 4"},
+		{Count, 0, "", "0 | 1"}, {Rate, nan, "/s", "0 | 0.25 | 0.5 | 0.75 | 1"}, {Rate, .05, "/min", "0 | 1 | 2 | 3"}, {Duration, 200e3, "min", "0 | 1 | 2 | 3 | 4"},
 	} {
 		s := Linear(c.unit, []float64{-3, c.most, nan})
 		if got := texts(s.Ticks); got != c.want || s.Name != c.name {
@@ -73,7 +73,7 @@ func TestText(t *testing.T) {
 	}{
 		{Duration, 0, "0 ms"}, {Duration, .25, "250 µs"}, {Duration, 9.999, "10 ms"}, {Duration, 642.4, "642 ms"}, {Duration, 999.6, "1 s"}, {Duration, 1260, "1.26 s"},
 		{Duration, 59e3, "59 s"}, {Duration, 600e3, "10 min"}, {Duration, 3 * 3600e3, "3 h"}, {Duration, 90 * 3600e3, "3.75 d"}, {Count, 12_900, "12.9k"},
-		{Count, 1, "1"}, {Rate, 6.9, "6.9 /s"}, {Rate, 12e3, "12 k/s"}, {Percent, 20.44, "20.4 %"}, {Bytes, 1.5e6, "1.5 MB"}, {Score, .9312, "0.93"},
+		{Count, 1, "1"}, {Rate, 6.9, "6.9 /s"}, {Rate, 12e3, "12 k/s"}, {Rate, 12. / 3600, "12 /h"}, {Rate, 0, "0 /s"}, {Rate, .05, "3 /min"}, {Percent, 20.44, "20.4 %"}, {Bytes, 1.5e6, "1.5 MB"}, {Score, .9312, "0.93"},
 		{Count, nan, "–"}, {Duration, inf, "–"}, {Duration, -642, "-642 ms"}, {Score, -.0001, "0"}, {Unit(99), 3, "3"},
 	} {
 		if got := c.unit.Text(c.v); got != c.want {

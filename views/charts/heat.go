@@ -102,14 +102,15 @@ func bounds(columns [][]Bin) (low, high int, any bool) {
 	return max(min(int(math.Floor(lowest)), high-2), high-mostOctaves), high, true
 }
 
-// logScale has at most five ticks, at whole octaves.
+// logScale has at most five ticks, at whole octaves. Those in the unit itself go without its name, which stands once.
 func logScale(u Unit, low, high int) Scale {
 	s := scaleOf(u, math.Exp2(float64(low)), math.Exp2(float64(high)))
-	s.Log = true
+	s.Log, s.Name = true, u.prefix(0).name
 	every := (high - low + intervals - 1) / intervals
 	for i := low; i <= high; i += every {
 		v := math.Exp2(float64(i))
-		s.Ticks = append(s.Ticks, Tick{At: round1(s.At(v)), Text: u.Text(twoFigures(v))})
+		text := u.Text(twoFigures(v))
+		s.Ticks = append(s.Ticks, Tick{At: round1(s.At(v)), Text: strings.TrimSuffix(text, " "+s.Name)})
 	}
 	return s
 }

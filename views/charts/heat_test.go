@@ -19,7 +19,7 @@ func TestHeatmap(t *testing.T) {
 	if h.Paths[3] != "M750 0h250v12.5h-250Z" || h.Paths[0] != "" {
 		t.Errorf("few: %v", h.Paths)
 	}
-	if got := texts(h.Scale.Ticks); got != "64 ms | 130 ms | 260 ms | 510 ms | 1 s" {
+	if got := texts(h.Scale.Ticks); got != "64 | 130 | 260 | 510 | 1 s" {
 		t.Errorf("ticks %s", got)
 	}
 	if got := h.Share(3, 4, 4, 8); math.Abs(got-10./1010) > 1e-9 {

@@ -33,7 +33,9 @@ const intervals = 4
 func Linear(u Unit, series ...[]float64) Scale { return linear(u, largest(series)) }
 
 // Summed is the same for series that are stacked.
-func Summed(u Unit, series ...[]float64) Scale { return linear(u, largest([][]float64{Total(series...)})) }
+func Summed(u Unit, series ...[]float64) Scale {
+	return linear(u, largest([][]float64{Total(series...)}))
+}
 
 // Between is an axis with given ends, for what is bounded: a share, or a score whose interesting part is narrow.
 func Between(u Unit, low, high float64) Scale {
@@ -139,13 +141,13 @@ func Total(series ...[]float64) []float64 {
 
 func round1(f float64) float64 { return math.Round(f*10) / 10 }
 
-// In is a value in the axis's own unit, in four figures: what a readout shows beside Name.
+// In is a value in the axis's own unit, in three figures: what a readout shows beside Name.
 func (s Scale) In(v float64) float64 {
 	v /= s.by
 	if v == 0 || !finite(v) {
 		return v
 	}
-	digits := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
+	digits := math.Pow(10, 2-math.Floor(math.Log10(math.Abs(v))))
 	if !finite(v*digits) || digits == 0 {
 		return v
 	}

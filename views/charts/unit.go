@@ -30,7 +30,7 @@ var (
 	plain     = []prefix{{0, 1, ""}, {1e3, 1e3, "k"}, {1e6, 1e6, "M"}, {1e9, 1e9, "G"}, {1e12, 1e12, "T"}}
 	durations = []prefix{{0, 1e-3, "µs"}, {1, 1, "ms"}, {1e3, 1e3, "s"}, {120e3, 60e3, "min"}, {7200e3, 3600e3, "h"}, {172800e3, 86400e3, "d"}}
 	sizes     = []prefix{{0, 1, "B"}, {1e3, 1e3, "kB"}, {1e6, 1e6, "MB"}, {1e9, 1e9, "GB"}, {1e12, 1e12, "TB"}}
-	perSecond = []prefix{{0, 1, "/s"}, {1e3, 1e3, "k/s"}, {1e6, 1e6, "M/s"}, {1e9, 1e9, "G/s"}}
+	perSecond = []prefix{{0, 1. / 3600, "/h"}, {1. / 60, 1. / 60, "/min"}, {.5, 1, "/s"}, {1e3, 1e3, "k/s"}, {1e6, 1e6, "M/s"}, {1e9, 1e9, "G/s"}}
 	sizeRates = []prefix{{0, 1, "B/s"}, {1e3, 1e3, "kB/s"}, {1e6, 1e6, "MB/s"}, {1e9, 1e9, "GB/s"}}
 	percents  = []prefix{{0, 1, "%"}}
 	scores    = []prefix{{0, 1, ""}}
@@ -47,11 +47,11 @@ func (u Unit) prefixes() []prefix {
 // prefix is that of a number: 999.6 ms is written as 1 s.
 func (u Unit) prefix(v float64) prefix {
 	all := u.prefixes()
-	if v == 0 && u == Duration {
-		return all[1]
-	}
 	best := all[0]
 	for _, p := range all {
+		if v == 0 && p.by == 1 {
+			return p
+		}
 		if math.Abs(v)*1.0005 >= p.from {
 			best = p
 		}
