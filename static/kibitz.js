@@ -1,5 +1,5 @@
 /* Kibitz progressive enhancement. Every page works without it; this file adds
-   copy buttons, keyboard moves, the palette and chart readouts. */
+   copy buttons, keyboard moves and the palette. Charts have charts.js. */
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
@@ -23,11 +23,14 @@
       try {
         const res = await fetch(location.href, { headers: { Accept: "text/html" } });
         const fresh = res.ok && new DOMParser().parseFromString(await res.text(), "text/html").getElementById(old.id);
-        if (fresh && !old.contains(document.activeElement?.closest("form"))) old.replaceWith(fresh);
+        const inUse = old.contains(document.activeElement?.closest("form, .plot")) || $(".chart-data[open]", old);
+        if (fresh && !inUse) { old.replaceWith(fresh); fresh.dispatchEvent(new Event("fresh", { bubbles: true })); }
       } catch { /* the server is away for a moment: the next look will tell */ }
-      setTimeout(watch, 1000);
+      setTimeout(watch, pause());
     };
-    setTimeout(watch, 1000);
+    // Every second, or as often as the part says.
+    const pause = () => 1000 * Math.max(1, +$("[data-live]")?.dataset.live || 1);
+    setTimeout(watch, pause());
 
     // Rules are checked while they are written. Only the answer to the last question counts.
     $$("form[data-check]").forEach(form => {
@@ -91,31 +94,6 @@
       const paint = v => { r.value = v; n.value = v; r.style.setProperty("--v", v); };
       r.addEventListener("input", () => paint(r.value));
       n.addEventListener("input", () => paint(n.value));
-    });
-
-    // Charts: the readout follows the pointer and reads data-x and data-y.
-    // Plots inside one [data-sync] share a clock, so they move together.
-    const plots = $$(".plot[data-x]").map(el => {
-      const line = document.createElement("div");
-      line.className = "peek"; line.hidden = true; line.append(document.createElement("div"));
-      el.append(line);
-      return { el, line, xs: el.dataset.x.split(","), ys: Object.entries(JSON.parse(el.dataset.y)), group: el.closest("[data-sync]") || el };
-    });
-    const peek = (p, i) => {
-      const at = (i + .5) / p.xs.length;
-      p.line.hidden = false;
-      p.line.style.left = at * 100 + "%";
-      p.line.toggleAttribute("data-flip", at > .6);
-      p.line.firstChild.textContent = [p.xs[i], ...p.ys.map(([k, v]) => `${k} ${v[i] ?? "no data"}`)].join("   ");
-    };
-    plots.forEach(p => {
-      const peers = plots.filter(q => q.group === p.group && q.xs.length === p.xs.length);
-      p.el.addEventListener("pointermove", e => {
-        const box = p.el.getBoundingClientRect();
-        const i = Math.floor((e.clientX - box.left) / box.width * p.xs.length);
-        peers.forEach(q => peek(q, Math.max(0, Math.min(p.xs.length - 1, i))));
-      });
-      p.el.addEventListener("pointerleave", () => peers.forEach(q => { q.line.hidden = true; }));
     });
 
     // Keys. Single letters act only outside fields.

@@ -1,7 +1,10 @@
-// Package charts draws bars as SVG paths. It knows nothing of what they count.
+// Package charts turns numbers into the paths, ticks and words of SVG graphs. It is pure and knows nothing of what the
+// numbers count. A value that is missing is NaN; infinities count as missing too. The page stretches every drawing to its
+// box, so that all coordinates are shares of Width and Height.
 package charts
 
 import (
+	"math"
 	"strconv"
 	"strings"
 )
@@ -13,19 +16,19 @@ const (
 )
 
 // Bars is the path of one bar a value, standing on base (nil for the ground), scaled so that top is the full height.
-// gap is the share of a bar's room that stays empty.
-func Bars(values, base []int64, top int64, gap float64) string {
-	if len(values) == 0 || top <= 0 {
+// gap is the share of a bar's room that stays empty. Values that are missing or not above zero have no bar.
+func Bars[T int64 | float64](values, base []T, top T, gap float64) string {
+	if len(values) == 0 || !(top > 0) {
 		return ""
 	}
 	room := float64(Width) / float64(len(values))
 	var b strings.Builder
 	for i, v := range values {
-		if v <= 0 {
+		if !(v > 0) || math.IsInf(float64(v), 0) {
 			continue
 		}
-		var under int64
-		if base != nil {
+		var under T
+		if i < len(base) {
 			under = base[i]
 		}
 		x, y0, y1 := float64(i)*room+room*gap/2, height(under, top), height(under+v, top)
@@ -35,16 +38,18 @@ func Bars(values, base []int64, top int64, gap float64) string {
 }
 
 // height is the y of a value: a value that is not zero is at least a line high.
-func height(v, top int64) float64 {
-	if v <= 0 {
+func height[T int64 | float64](v, top T) float64 {
+	if !(v > 0) {
 		return Height
 	}
-	return min(Height-float64(v)/float64(top)*Height, Height-1.5)
+	return max(min(Height-float64(v)/float64(top)*Height, Height-1.5), 0)
 }
 
 func number(f float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // Top is a round number at or above the largest sum of the stacked series: 1, 2, 3 or 5 times a power of ten, so that
 // half of it can be written beside the axis.

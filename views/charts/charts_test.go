@@ -9,7 +9,7 @@ func TestBars(t *testing.T) {
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if Bars(nil, nil, 10, 0) != "" || Bars([]int64{1}, nil, 0, 0) != "" {
+	if Bars[int64](nil, nil, 10, 0) != "" || Bars([]int64{1}, nil, 0, 0) != "" {
 		t.Error("nothing to draw draws something")
 	}
 }
