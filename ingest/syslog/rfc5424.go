@@ -27,7 +27,8 @@ func (m *Message) modern(text string) bool {
 		return false
 	}
 	m.Time, m.Host, m.App, m.PID, m.MsgID, m.SD = at, fields[1], fields[2], fields[3], fields[4], elements
-	m.Body = strings.TrimPrefix(strings.TrimPrefix(rest, " "), bom)
+	// rsyslog's templates put the space after the old form's tag before the message.
+	m.Body = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(rest, " "), " "), bom)
 	return true
 }
 
