@@ -15,7 +15,6 @@ import (
 
 	"kibitz/app/trace"
 	"kibitz/ingest"
-	"kibitz/ingest/syslog"
 )
 
 // Options are what a door connects.
@@ -32,8 +31,9 @@ type Options struct {
 	// Requests and Logs take batches; they may wait for the disk.
 	Requests func(context.Context, ingest.Source, []trace.Request) error
 	Logs     func(context.Context, ingest.Source, []trace.LogLine) error
-	// Postgres takes the pieces of PostgreSQL's own log, in the order in which they came; nil: they are log lines.
-	Postgres func(ingest.Source, syslog.Message)
+	// Postgres takes the pieces of PostgreSQL's own log as they came, in their order; nil: they are log lines. The line is good
+	// until it returns.
+	Postgres func(from ingest.Source, line []byte)
 	Count    func(project int64, category string, outcome ingest.Outcome, reason string, n int64)
 	Log      *slog.Logger
 }

@@ -18,7 +18,6 @@ import (
 
 	"kibitz/app/trace"
 	"kibitz/ingest"
-	"kibitz/ingest/syslog"
 )
 
 // sink is what stands behind a door in tests. hold blocks it while it is locked.
@@ -28,7 +27,7 @@ type sink struct {
 	mu       sync.Mutex
 	requests []trace.Request
 	lines    []trace.LogLine
-	postgres []syslog.Message
+	postgres []string
 	sources  []ingest.Source
 	counts   map[string]int64
 }
@@ -51,10 +50,10 @@ func (s *sink) takeLogs(_ context.Context, from ingest.Source, list []trace.LogL
 	return nil
 }
 
-func (s *sink) takePostgres(_ ingest.Source, m syslog.Message) {
+func (s *sink) takePostgres(_ ingest.Source, line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.postgres = append(s.postgres, m)
+	s.postgres = append(s.postgres, string(line))
 }
 
 func (s *sink) count(project int64, category string, outcome ingest.Outcome, reason string, n int64) {
@@ -241,7 +240,7 @@ func TestProjects(t *testing.T) {
 	for _, from := range s.sources {
 		owners[from.Project] = from.RemoteIP == "127.0.0.1" && (from.KeyID == 90) == (from.Project == 9)
 	}
-	if len(s.requests) != 2 || !owners[9] || !owners[7] || len(s.postgres) != 1 || s.postgres[0].PID != "12" {
+	if len(s.requests) != 2 || !owners[9] || !owners[7] || len(s.postgres) != 1 || !strings.HasPrefix(s.postgres[0], "<134>Nov 25") {
 		t.Errorf("sources %+v, requests %+v, postgres %+v", s.sources, s.requests, s.postgres)
 	}
 	for _, key := range []string{"0 transaction invalid unknown_key", "7 transaction invalid syslog_record.udp", "0 log_item invalid auth_malformed"} {
@@ -357,7 +356,9 @@ func TestGarbage(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	d, s := newDoor(t, func(o *Options) { o.Limits.Rate, o.Limits.Connections, o.Limits.Idle = 10, 2, 50*time.Millisecond }, "udp://127.0.0.1:0", "tcp://127.0.0.1:0")
+	d.rate.mu.Lock()
 	d.rate.now = func() time.Time { return time.Unix(1, 0) }
+	d.rate.mu.Unlock()
 	c := dial(t, "udp", d.Addresses()[0])
 	for range 25 {
 		send(t, c, message+"x")

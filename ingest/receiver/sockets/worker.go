@@ -94,7 +94,7 @@ func (w *worker) message(text []byte, it item) {
 	case ok:
 		w.request(record, it)
 	default:
-		w.line(m, it)
+		w.line(m, text, it)
 	}
 }
 
@@ -108,14 +108,14 @@ func (w *worker) request(r syslog.Record, it item) {
 	}
 }
 
-func (w *worker) line(m syslog.Message, it item) {
+func (w *worker) line(m syslog.Message, text []byte, it item) {
 	line, key := syslog.Line(&m)
 	b := w.batch(key, "log_item", it)
 	if b == nil {
 		return
 	}
 	if w.door.o.Postgres != nil && m.Postgres() {
-		w.door.o.Postgres(b.source, m)
+		w.door.o.Postgres(b.source, text)
 		return
 	}
 	if b.lines = append(b.lines, line); len(b.lines) >= batchItems {
