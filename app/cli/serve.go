@@ -21,6 +21,7 @@ import (
 	"kibitz/app/web"
 	"kibitz/ingest"
 	"kibitz/ingest/receiver"
+	"kibitz/ingest/receiver/sockets"
 )
 
 // stopWithin is how long a clean stop may take; SIGTERM promises ten seconds in all.
@@ -36,6 +37,7 @@ type server struct {
 	self     *selfReporter
 	recorder *perf.Recorder // nil when our own requests are not recorded
 	web      *web.Server
+	syslog   *sockets.Door // nil when it is off
 	listener net.Listener
 	failed   chan error
 	cancel   context.CancelFunc
@@ -137,6 +139,9 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	if err := s.announce(ctx, c); err != nil {
 		return err
 	}
+	if err := s.startSyslog(ctx); err != nil {
+		return err
+	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.outcomes.Start()
@@ -224,6 +229,9 @@ func (s *server) close(ctx context.Context) error {
 		failed = append(failed, s.web.Shutdown(ctx))
 	}
 	s.listener.Close()
+	if s.syslog != nil {
+		failed = append(failed, s.syslog.Close(ctx))
+	}
 	if s.cancel != nil {
 		s.cancel()
 	}

@@ -30,6 +30,13 @@ type Config struct {
 		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, HeaderLine, InFlight int
 		Items, JSONDepth, JSONNodes                                            int
 	}
+	Syslog struct {
+		Listen, Allow                        []string
+		Project, TLSCert, TLSKey, TLSClients string
+		SocketMode                           fs.FileMode
+		MessageSize, Buffer                  int // bytes
+		Rate, Connections                    int
+	}
 	Perf struct {
 		Enabled                                      bool
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
@@ -122,6 +129,12 @@ func (c *Config) check() (wrong []error) {
 	}
 	if c.Ingest.EventSize > c.Ingest.EnvelopeSize {
 		wrong = append(wrong, errors.New("ingest.event_size: must not be above ingest.envelope_size"))
+	}
+	if (c.Syslog.TLSCert == "") != (c.Syslog.TLSKey == "") {
+		wrong = append(wrong, errors.New("syslog_tls_cert and syslog_tls_key: give both or neither"))
+	}
+	if c.Syslog.Buffer < 4*c.Syslog.MessageSize {
+		wrong = append(wrong, errors.New("syslog_buffer: must be at least four times syslog_message_size"))
 	}
 	if c.Ingest.EnvelopeSize > c.Ingest.InFlight {
 		wrong = append(wrong, errors.New("ingest.in_flight: must be at least ingest.envelope_size"))

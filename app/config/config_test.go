@@ -48,6 +48,9 @@ func TestWrong(t *testing.T) {
 		{"", "KIBITZ_SPOOL_MAX_SIZE=64MiB", "at least twice"},
 		{"", "KIBITZ_INGEST_IN_FLIGHT=1MiB", "ingest.in_flight"},
 		{"", "KIBITZ_INGEST_ENVELOPE_SIZE=64KiB", "ingest.event_size"},
+		{"", "KIBITZ_SYSLOG_SOCKET_MODE=rw", "it is an octal number"},
+		{"", "KIBITZ_SYSLOG_TLS_CERT=a", "give both or neither"},
+		{"", "KIBITZ_SYSLOG_BUFFER=64KiB", "four times"},
 		{"lisen = \":1\"", "", `there is no setting "lisen"`},
 		{"listen = ", "", "line 1"},
 	}

@@ -45,7 +45,7 @@ func table() []Setting {
 		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
-	return slices.Concat(t, ingestTable(), perfTable(), databaseTable())
+	return slices.Concat(t, ingestTable(), syslogTable(), perfTable(), databaseTable())
 }
 
 // ingestTable is the limits of what is taken.
@@ -60,6 +60,25 @@ func ingestTable() []Setting {
 		{"ingest.items", "100", "items of one envelope", false, func(c *Config) value { return number{&c.Ingest.Items, 1, 10_000} }},
 		{"ingest.json_depth", "128", "nesting of an event's JSON; what is deeper is cut", false, func(c *Config) value { return number{&c.Ingest.JSONDepth, 8, 250} }},
 		{"ingest.json_nodes", "100000", "values in an event's JSON", false, func(c *Config) value { return number{&c.Ingest.JSONNodes, 1000, 10_000_000} }},
+	}
+}
+
+// syslogTable is the syslog door. Its keys have no dots, since syslog is a key itself.
+func syslogTable() []Setting {
+	return []Setting{
+		{"syslog", "", "where syslog is taken: udp://127.0.0.1:5514,tcp://127.0.0.1:5514,tls://0.0.0.0:6514,unix:///run/kibitz/log,unixstream:///run/kibitz/stream", false,
+			func(c *Config) value { return list{&c.Syslog.Listen} }},
+		{"syslog_allow", "", "networks that may send beside this machine, with commas between; needed to listen on more than loopback", false,
+			func(c *Config) value { return networks{&c.Syslog.Allow} }},
+		{"syslog_project", "default", "project of messages that name no key", false, func(c *Config) value { return required{&c.Syslog.Project} }},
+		{"syslog_tls_cert", "", "file of the certificate of tls:// addresses", false, func(c *Config) value { return text{&c.Syslog.TLSCert} }},
+		{"syslog_tls_key", "", "file of its key", false, func(c *Config) value { return text{&c.Syslog.TLSKey} }},
+		{"syslog_tls_client_ca", "", "file of the authorities whose clients alone may send", false, func(c *Config) value { return text{&c.Syslog.TLSClients} }},
+		{"syslog_socket_mode", "0666", "permissions of Unix sockets", false, func(c *Config) value { return mode{&c.Syslog.SocketMode} }},
+		{"syslog_message_size", "64KiB", "one message", false, func(c *Config) value { return smallSize{&c.Syslog.MessageSize, 1 << 10, 1 << 20} }},
+		{"syslog_rate", "20000", "messages a second of one sender", false, func(c *Config) value { return number{&c.Syslog.Rate, 1, 10_000_000} }},
+		{"syslog_connections", "500", "connections at a time", false, func(c *Config) value { return number{&c.Syslog.Connections, 1, 100_000} }},
+		{"syslog_buffer", "16MiB", "messages that wait to be read", false, func(c *Config) value { return smallSize{&c.Syslog.Buffer, 64 << 10, 1 << 30} }},
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -146,6 +147,18 @@ func (v number) set(s string) (err error) {
 	return nil
 }
 func (v number) show() string { return strconv.Itoa(*v.p) }
+
+// mode is the permissions of a file.
+type mode struct{ p *fs.FileMode }
+
+func (v mode) set(s string) error {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if *v.p = fs.FileMode(n); err != nil || n > 0o777 {
+		return errors.New("it is an octal number from 0 to 0777, 0660 say")
+	}
+	return nil
+}
+func (v mode) show() string { return fmt.Sprintf("%04o", uint32(*v.p)) }
 
 type share struct{ p *float64 }
 
