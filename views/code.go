@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
+
+	"kibitz/ingest/sqltext"
 )
 
 // token is a stretch of source with the class that colours it: k keyword, s string, n number, c comment, f the name of
@@ -29,9 +31,6 @@ func words(text string) map[string]bool {
 	return out
 }
 
-// either is words in lower and in upper case.
-func either(text string) map[string]bool { return words(text + " " + strings.ToUpper(text)) }
-
 // defining are the keywords that are followed by the name of what they define.
 var defining = words("def func fn function class struct interface trait enum module")
 
@@ -49,9 +48,6 @@ var lexicons = map[string]lexicon{
 		function if implements interface match namespace new null private protected public return static switch throw true try use var while yield`)},
 	"rust": {lifetimes: true, comments: []string{"//", "/*"}, keywords: words(`as async await break const continue else enum extern false fn for if impl in let loop match mod move mut pub ref return
 		self Self static struct super trait true type unsafe use where while`)},
-	"sql": {comments: []string{"--"}, keywords: either(`all and any as asc begin between by case commit cross delete desc distinct else end except exists false fetch for from full
-		group having ilike in inner insert intersect into is join left like limit lock not null offset on or order outer over partition returning right
-		rollback select set share skip table then true union update using values when where window with`)},
 	"text":  {},
 	"shell": {comments: []string{"#"}, keywords: words("curl pip npm go composer bundle dotnet cargo")},
 }
@@ -191,6 +187,30 @@ func code(lines []sourceLine, platform string) templ.Component {
 		b.WriteString("</span>")
 	}
 	b.WriteString("</code>")
+	return templ.Raw(b.String())
+}
+
+// sqlClasses are the colours of SQL.
+var sqlClasses = map[sqltext.Kind]string{sqltext.Keyword: "k", sqltext.String: "s", sqltext.Number: "n", sqltext.Placeholder: "n", sqltext.Comment: "c"}
+
+// sqlCode is SQL as it stands inside pre.src. Unlike other languages it is read as a whole, for it is there as a whole.
+func sqlCode(text string) templ.Component {
+	var b strings.Builder
+	b.WriteString(`<code><span class="l">`)
+	for _, t := range sqltext.Tokens(text) {
+		class := sqlClasses[t.Kind]
+		for n, line := range strings.Split(t.Text, "\n") {
+			if n > 0 {
+				b.WriteString(`</span><span class="l">`)
+			}
+			if class != "" && line != "" {
+				b.WriteString(`<span class="` + class + `">` + html.EscapeString(line) + "</span>")
+				continue
+			}
+			b.WriteString(html.EscapeString(line))
+		}
+	}
+	b.WriteString("</span></code>")
 	return templ.Raw(b.String())
 }
 

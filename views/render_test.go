@@ -9,6 +9,7 @@ import (
 	"github.com/a-h/templ"
 
 	"kibitz/app/model"
+	"kibitz/app/requests/filter"
 	"kibitz/ingest/envelope"
 )
 
@@ -55,10 +56,14 @@ func TestHostile(t *testing.T) {
 		sign, setup, failure, fresh := SignInProps{}, SetupProps{}, ErrorProps{Status: 500}, WelcomeNewProps{}
 		rules, rehearsal, hashes, compare := sampleGroupingPage(), sampleRehearsalPage(), sampleHashes(), sampleCompare()
 		rules.Conflict, issue.Refiles, rehearsal.Refile = &GroupingConflict{Theirs: rules.Current}, sampleRefiles(), &sampleRefiles()[0]
-		for _, p := range []any{&chrome, &issues, &issue, &welcome, &tokens, &projects, &sign, &setup, &failure, &fresh, &rules, &rehearsal, &hashes, &compare} {
+		oneRequest, thin, requests, gone := sampleRequestPage(), thinRequestPage(), sampleRequests(), sampleNoRequest()
+		requests.Problems = []filter.Problem{{Pos: 3}}
+		for _, p := range []any{&oneRequest, &thin, &requests, &gone, &chrome, &issues, &issue, &welcome, &tokens, &projects, &sign, &setup, &failure, &fresh, &rules, &rehearsal, &hashes, &compare} {
 			poison(reflect.ValueOf(p).Elem(), text)
 		}
-		for name, page := range map[string]templ.Component{"issues": IssuesPage(chrome, issues), "issue": IssuePage(chrome, issue), "welcome": WelcomePage(chrome, welcome),
+		for name, page := range map[string]templ.Component{"request": RequestPage(chrome, oneRequest), "request by time": RequestPage(chrome, viewed(oneRequest, "view=time")),
+			"request as table": RequestPage(chrome, viewed(oneRequest, "view=table")), "thin request": RequestPage(chrome, thin), "requests": RequestsPage(chrome, requests),
+			"no request": RequestGonePage(chrome, gone), "issues": IssuesPage(chrome, issues), "issue": IssuePage(chrome, issue), "welcome": WelcomePage(chrome, welcome),
 			"new": WelcomeNewPage(chrome, fresh), "projects": ProjectsPage(chrome, projects), "tokens": TokensPage(chrome, tokens),
 			"rules": GroupingPage(chrome, rules), "rehearsal": RehearsalPage(chrome, rehearsal), "hashes": HashesPage(chrome, hashes), "compare": ComparePage(chrome, compare),
 			"sign-in": SignInPage(sign), "setup": SetupPage(setup), "error": ErrorPage(failure)} {

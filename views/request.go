@@ -36,34 +36,14 @@ type RequestProps struct {
 	MoreLogs       int // log lines beyond Logs
 }
 
-// Segment is one program's request of a trace, with what happened in it.
+// Segment is one program's request of a trace, with its spans.
 type Segment struct {
-	Request trace.Request // Spans are not looked at
-	Rows    []SpanRow     // depth-first, in order of start
-	URL     string        // the page of this request; "" for the one that is shown
+	Request trace.Request
+	URL     string // the page of this request; "" for the one that is shown
 }
 
 // maxSegments bounds the programs of a trace on one page: a loop of services could make any number of them.
 const maxSegments = 100
-
-// SpanRow is a line of the waterfall as analysis finds it: a span, several alike that were folded into one, or a stretch
-// in which nothing was recorded.
-type SpanRow struct {
-	// Spans is the span, or the members of a fold in order of start. Of a gap, the one has only Start and Duration.
-	Spans []trace.Span
-	// Depth is 1 directly below the request.
-	Depth int
-	// Self is the time in which no child ran; of a fold, of all members together.
-	Self time.Duration
-	// Critical are the stretches on the critical path, since the start of the request.
-	Critical []Stretch
-	Gap      bool
-	// Note says what had to be mended: a parent that is not there, a clock that was ahead. "" for nothing.
-	Note string
-}
-
-// Stretch is a part of a request, since its start.
-type Stretch struct{ From, To time.Duration }
 
 // RequestStanding is where a request stands among those of its endpoint in the last hours. N is how many those are; with 0
 // nothing is said.

@@ -18,6 +18,7 @@ const (
 	maxAttrs        = 60
 	maxIndent       = 16 // of rows of the waterfall, in steps
 	shownRepeats    = 6
+	shownSwitches   = 2
 	maxRepeats      = 200
 )
 
@@ -65,16 +66,6 @@ func criticalLabel(v RequestView) string {
 	return "Critical path: mark it"
 }
 
-// criticalTime is the length of the path over all rows.
-func (w *waterfall) criticalTime() (sum time.Duration) {
-	for i := range w.open {
-		for _, s := range w.open[i].Critical {
-			sum += s.To - s.From
-		}
-	}
-	return sum
-}
-
 // rowHref leads to the details of a row, or to the page of another program's request.
 func rowHref(p RequestProps, r *wfRow) templ.SafeURL {
 	switch {
@@ -106,7 +97,7 @@ func tableText(r *wfRow) string {
 	if r.request != nil {
 		return endpointName(r.request)
 	}
-	return masked("", cutText(oneLine(r.Spans[0].Text), 160))
+	return cutText(maskWords(oneLine(r.Spans[0].Text)), 160)
 }
 
 func answerText(w *waterfall, r *wfRow) string {
@@ -138,6 +129,14 @@ func eventOf(e *LinkedError) string {
 		return "One of " + count(e.Issue.Events) + " events of"
 	}
 	return "The only event of"
+}
+
+// fullStop ends a sentence of somebody else's before ours follows.
+func fullStop(text string) string {
+	if text == "" || strings.ContainsAny(text[len(text)-1:], ".!?…") {
+		return text
+	}
+	return text + "."
 }
 
 func notKeptText(p RequestProps) string {
@@ -308,7 +307,7 @@ func panelSub(w *waterfall, r *wfRow) string {
 		return joined(took(r.took()), rowsText(r.Spans)+" in all")
 	}
 	s := r.Spans[0]
-	text := joined(took(s.Duration)+" at "+offsetText(r.from()-w.axis.from), "of itself "+took(r.Self), spanAnswer(r.Spans), poolText(r.Spans))
+	text := joined(took(s.Duration)+" at "+offsetText(r.from()-w.axis.from), "self time "+took(r.Self), spanAnswer(r.Spans), poolText(r.Spans))
 	if s.PID > 0 {
 		text += ", backend " + strconv.Itoa(int(s.PID))
 	}
@@ -346,7 +345,7 @@ func differences(spans []trace.Span) (head string, values []string) {
 		return "", nil
 	}
 	for i, s := range spans {
-		values[i] = masked("", cutText(oneLine(s.Text), maxShown))
+		values[i] = cutText(maskWords(oneLine(s.Text)), maxShown)
 	}
 	return "What", values
 }

@@ -3,7 +3,10 @@ package views
 import (
 	"strings"
 
+	"github.com/a-h/templ"
+
 	"kibitz/app/trace"
+	"kibitz/ingest/sqltext"
 )
 
 // maxSQL bounds the statement that a page shows.
@@ -39,62 +42,28 @@ func formatSQL(text string) string {
 	}
 	out := make([]byte, 0, len(text))
 	depth, last := 0, ""
-	for i := 0; i < len(text); {
-		end := sqlToken(text, i)
-		word := strings.ToUpper(text[i:end])
-		if depth == 0 && clauses[word] && !(word == "JOIN" && joins[last]) && len(out) > 0 && out[len(out)-1] == ' ' {
-			out[len(out)-1] = '\n'
-		}
-		out = append(out, text[i:end]...)
-		depth += nesting(word)
-		if word != " " {
+	for _, t := range sqltext.Tokens(text) {
+		word := strings.ToUpper(t.Text)
+		if t.Kind == sqltext.Keyword {
+			if depth == 0 && clauses[word] && !(word == "JOIN" && joins[last]) && len(out) > 0 && out[len(out)-1] == ' ' {
+				out[len(out)-1] = '\n'
+			}
 			last = word
 		}
-		i = end
+		if t.Kind == sqltext.Punctuation {
+			depth += strings.Count(word, "(") - strings.Count(word, ")")
+		}
+		out = append(out, t.Text...)
 	}
 	return string(out)
 }
 
-func nesting(word string) int {
-	switch word {
-	case "(":
-		return 1
-	case ")":
-		return -1
-	}
-	return 0
-}
-
-// sqlToken is the end of the word, the quoted text or the single byte at i.
-func sqlToken(text string, i int) int {
-	switch c := text[i]; {
-	case c == '\'' || c == '"':
-		if end := strings.IndexByte(text[i+1:], c); end >= 0 {
-			return i + end + 2
-		}
-		return len(text)
-	case wordByte(c):
-		for i < len(text) && wordByte(text[i]) {
-			i++
-		}
-		return i
-	}
-	return i + 1
-}
-
-// spanLines are the lines of what a span did, to be coloured: SQL by clauses, other text as it is.
-func spanLines(s trace.Span) []sourceLine {
+// spanCode is what a span did, coloured: SQL by clauses, other text as it is.
+func spanCode(s trace.Span) templ.Component {
 	if s.Category == trace.DB {
-		return plainLines(formatSQL(s.Text))
+		return sqlCode(formatSQL(s.Text))
 	}
-	return plainLines(masked("", cutText(s.Text, maxSQL)))
-}
-
-func spanLanguage(s trace.Span) string {
-	if s.Category == trace.DB {
-		return "sql"
-	}
-	return "text"
+	return code(plainLines(maskWords(cutText(s.Text, maxSQL))), "text")
 }
 
 // spanSource is the code that asked, when the sender has sent it: the attribute code.source holds the lines and

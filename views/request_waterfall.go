@@ -28,7 +28,7 @@ type waterfall struct {
 
 // wfRow is a row with its place in the whole trace.
 type wfRow struct {
-	SpanRow
+	spanRow
 	// request is set on the row of a program's request; its Spans has the request as a span.
 	request *trace.Request
 	url     string        // of that request's page
@@ -83,15 +83,14 @@ func joinSegments(segments []Segment) []wfRow {
 	}
 	j := joiner{segments: segments, base: segments[0].Request.Start, called: map[trace.SpanID][]int{}, done: make([]bool, len(segments))}
 	have := map[trace.SpanID]bool{}
-	for _, s := range segments {
-		if s.Request.Start.Before(j.base) {
-			j.base = s.Request.Start
+	for i := range segments {
+		r := &segments[i].Request
+		if r.Start.Before(j.base) {
+			j.base = r.Start
 		}
-		have[s.Request.Span] = true
-		for _, row := range s.Rows {
-			for _, span := range row.Spans {
-				have[span.ID] = true
-			}
+		have[r.Span] = true
+		for n := range r.Spans {
+			have[r.Spans[n].ID] = true
 		}
 	}
 	for i, s := range segments {
@@ -126,22 +125,23 @@ func (j *joiner) add(i, depth int) {
 	j.done[i] = true
 	s := &j.segments[i]
 	offset := s.Request.Start.Sub(j.base)
-	self := trace.Span{ID: s.Request.Span, Op: s.Request.Op, Text: s.Request.Name, Duration: s.Request.Duration, Failed: s.Request.Failed, State: s.Request.State, Rows: -1}
-	j.out = append(j.out, wfRow{SpanRow: SpanRow{Spans: []trace.Span{self}}, request: &s.Request, url: s.URL, offset: offset, depth: depth})
-	j.follow(s.Request.Span, depth)
-	for _, row := range s.Rows {
-		if len(row.Spans) == 0 {
-			continue
+	for n, row := range spanRows(&s.Request) {
+		at := wfRow{spanRow: row, offset: offset, depth: depth + row.Depth}
+		if n == 0 {
+			at.request, at.url = &s.Request, s.URL
+			at.Spans[0].ID, at.Spans[0].Op, at.Spans[0].Failed = s.Request.Span, s.Request.Op, s.Request.Failed
 		}
-		at := depth + max(row.Depth, 1)
-		j.out = append(j.out, wfRow{SpanRow: row, offset: offset, depth: at})
+		j.out = append(j.out, at)
 		for _, span := range row.Spans {
-			j.follow(span.ID, at)
+			j.follow(span.ID, at.depth)
 		}
 	}
 }
 
 func (j *joiner) follow(caller trace.SpanID, depth int) {
+	if caller == 0 {
+		return
+	}
 	for _, next := range j.called[caller] {
 		j.add(next, depth+1)
 	}

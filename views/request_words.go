@@ -18,8 +18,8 @@ func took(d time.Duration) string {
 		return "0 ms"
 	case ms < 0.1:
 		return strconv.FormatFloat(float64(d)/1e3, 'f', 0, 64) + " µs"
-	case ms < 10:
-		return figures(ms, 1) + " ms"
+	case ms < 9.95:
+		return strings.TrimSuffix(figures(ms, 1), ".0") + " ms"
 	case ms < 999.5:
 		return figures(ms, 0) + " ms"
 	case d < 100*time.Second:
@@ -47,7 +47,12 @@ var catNames = []struct {
 	name, noun string
 }{{trace.DB, "DB", "queries"}, {trace.Cache, "cache", ""}, {trace.HTTP, "HTTP", ""}, {trace.Template, "template", ""}, {trace.Pool, "pool wait", ""}, {trace.Other, "app", ""}}
 
-func catKey(c trace.Category) string { return catKeys[min(int(c), len(catKeys)-1)] }
+func catKey(c trace.Category) string {
+	if int(c) >= len(catKeys) {
+		return catKeys[trace.Other]
+	}
+	return catKeys[c]
+}
 
 // share is the part of the duration that a category took, in per cent.
 func share(t trace.Totals, c trace.Category) string {
@@ -124,7 +129,22 @@ func rowText(r *wfRow) string {
 	if text == spanOp(s) {
 		text = ""
 	}
-	return cutText(masked("", text), maxShown)
+	return cutText(maskWords(text), maxShown)
+}
+
+// maskWords hides the secrets of the addresses within a text: "POST https://host/path?token=..." has one as its second
+// word.
+func maskWords(text string) string {
+	if !strings.Contains(text, "?") && !strings.Contains(text, "://") || !strings.Contains(text, " ") {
+		return masked("", text)
+	}
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		if strings.Contains(w, "://") || strings.HasPrefix(w, "/") && strings.Contains(w, "?") {
+			words[i] = maskURL(w)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // oneLine is a text with its white space squeezed. Only its beginning is looked at: the rest would be cut anyway.
@@ -165,6 +185,9 @@ func (w *waterfall) rowAria(r *wfRow) string {
 	if w.view.Critical && len(r.Critical) > 0 {
 		b.WriteString(", on the critical path")
 	}
+	if r.Note != "" {
+		b.WriteString(", " + r.Note)
+	}
 	return b.String()
 }
 
@@ -177,13 +200,13 @@ func orWord(text, word string) string {
 
 // rowLabel stands beside the bar: what came back.
 func (w *waterfall) rowLabel(r *wfRow) string {
-	if r.Gap || r.request != nil && r.url == "" {
-		return r.Note
+	switch {
+	case r.Gap || r.request != nil && r.url == "":
+		return ""
+	case r.request != nil:
+		return statusText(r.request)
 	}
-	if r.request != nil {
-		return joined(statusText(r.request), r.Note)
-	}
-	return joined(spanAnswer(r.Spans), poolText(r.Spans), r.Note)
+	return joined(spanAnswer(r.Spans), poolText(r.Spans))
 }
 
 // spanAnswer is what the work gave: hits, a status, rows.
@@ -311,8 +334,6 @@ func statusTone(r *trace.Request) string {
 		return "bad"
 	case r.Status >= 400:
 		return "warn"
-	case r.Status > 0 || r.State == "ok":
-		return "ok"
 	}
 	return ""
 }

@@ -31,60 +31,52 @@ func sampleRequest() trace.Request {
 
 var spanCategories = map[string]trace.Category{"db.query": trace.DB, "cache.get": trace.Cache, "cache.get_many": trace.Cache, "http.client": trace.HTTP, "template.render": trace.Template}
 
-// sampleSpan is a span with an id of its own; times are in microseconds.
-func sampleSpan(id uint64, op, text, file string, line int, start, took int) trace.Span {
-	return trace.Span{ID: trace.SpanID(id), Op: op, Text: text, File: file, Line: line, Start: time.Duration(start) * us, Duration: time.Duration(took) * us, Category: spanCategories[op], Rows: -1}
-}
-
-func one(depth int, s trace.Span, attrs ...trace.Attr) SpanRow {
-	s.Attrs = attrs
-	return SpanRow{Spans: []trace.Span{s}, Depth: depth, Self: s.Duration}
+// sampleSpan is a span with an id and a parent; times are in microseconds.
+func sampleSpan(id, parent uint64, op, text, file string, line, start, took int, attrs ...trace.Attr) trace.Span {
+	return trace.Span{ID: trace.SpanID(id), Parent: trace.SpanID(parent), Op: op, Text: text, File: file, Line: line, Start: time.Duration(start) * us, Duration: time.Duration(took) * us,
+		Category: spanCategories[op], Rows: -1, Attrs: attrs}
 }
 
 // sampleLoop are the twelve queries of the mockup.
-func sampleLoop() SpanRow {
-	row := SpanRow{Depth: 3}
+func sampleLoop() (out []trace.Span) {
 	for i := range 12 {
-		s := sampleSpan(uint64(100+i), "db.query", "SELECT id, sku, name, weight_g, tax_class, active FROM catalog_product WHERE id = $1 LIMIT 21", "shop/checkout/totals.py", 52, 17105+i*2950, 2000+i*i%7*200)
+		s := sampleSpan(uint64(100+i), 5, "db.query", "SELECT id, sku, name, weight_g, tax_class, active FROM catalog_product WHERE id = $1 LIMIT 21", "shop/checkout/totals.py", 52, 17105+i*2950, 2000+i*i%7*200)
 		s.Rows, s.System, s.PID, s.Func = 1, "postgresql", 4711, "price_line"
 		s.Attrs = []trace.Attr{{Key: "db.query.parameter.0", Value: fmt.Sprint(40112 + i*7)}, {Key: "code.source.first", Value: "50"},
 			{Key: "code.source", Value: "def price_line(line):\n    \"\"\"One cart line at today's price.\"\"\"\n    product = line.product\n    price = prices.book(line.cart.currency).price(product, line.quantity)\n    return PricedLine(line, product.name, price)"}}
-		row.Spans = append(row.Spans, s)
-		row.Self += s.Duration
+		out = append(out, s)
 	}
-	row.Critical = []Stretch{{17105 * us, 51555 * us}}
-	return row
+	return out
 }
 
-func sampleRows() []SpanRow {
+func sampleSpans() []trace.Span {
 	hit, miss := trace.Attr{Key: "cache.hit", Value: "true"}, trace.Attr{Key: "cache.hit", Value: "false"}
-	customer := one(1, sampleSpan(2, "db.query", "SELECT id, name, email, locale FROM accounts_customer WHERE id = $1", "shop/accounts/middleware.py", 22, 2952, 3100))
-	customer.Spans[0].Rows, customer.Spans[0].Pool = 1, 2100*us
-	freight := one(3, sampleSpan(7, "http.client", "POST https://rates.freight.example/v2/quote?api_key=tok-cafe-1234", "shop/shipping/freight.py", 40, 55596, 71000), trace.Attr{Key: "http.response.status_code", Value: "200"})
-	freight.Critical = []Stretch{{55596 * us, 126596 * us}}
-	tax := one(3, sampleSpan(8, "function", "raises PricingError", "shop/checkout/totals.py", 74, 129560, 17400))
-	tax.Spans[0].Func, tax.Spans[0].Failed, tax.Spans[0].State = "tax_for", true, "internal_error"
-	totals := one(2, sampleSpan(5, "function", "", "shop/checkout/views.py", 203, 15252, 132000))
-	totals.Spans[0].Func, totals.Note = "compute_totals", "its clock was 2 ms ahead"
-	return []SpanRow{one(1, sampleSpan(1, "cache.get", "session:9f21…c4", "contrib/sessions/cache.py", 54, 1968, 500), hit), customer,
-		one(1, sampleSpan(3, "view", "shop.checkout.views.confirm", "", 0, 6560, 143000)),
-		one(2, sampleSpan(4, "db.query", "SELECT id, customer_id FROM checkout_cart WHERE id = $1 FOR UPDATE", "shop/checkout/views.py", 199, 7380, 5500)),
-		totals, sampleLoop(), one(3, sampleSpan(6, "cache.get_many", "price:NZD:* (12 keys)", "shop/prices/book.py", 88, 52972, 900), miss), freight, tax,
-		{Spans: []trace.Span{{Start: 149600 * us, Duration: 600 * us, Rows: -1}}, Depth: 1, Gap: true},
-		one(1, sampleSpan(9, "template.render", "checkout/error.html", "shop/errors/middleware.py", 35, 150224, 9000)),
-		one(2, sampleSpan(10, "cache.get", "fragment:footer:en-NZ", "templatetags/cache.py", 61, 154980, 300), hit)}
+	customer := sampleSpan(2, 0, "db.query", "SELECT id, name, email, locale FROM accounts_customer WHERE id = $1", "shop/accounts/middleware.py", 22, 2952, 3100)
+	customer.Rows, customer.Pool = 1, 2100*us
+	tax := sampleSpan(8, 5, "function", "raises PricingError", "shop/checkout/totals.py", 74, 129560, 17400)
+	tax.Func, tax.Failed, tax.State = "tax_for", true, "internal_error"
+	totals := sampleSpan(5, 3, "function", "", "shop/checkout/views.py", 203, 15252, 132000)
+	totals.Func = "compute_totals"
+	return append([]trace.Span{sampleSpan(1, 0, "cache.get", "session:9f21…c4", "contrib/sessions/cache.py", 54, 1968, 500, hit), customer,
+		sampleSpan(3, 0, "view", "shop.checkout.views.confirm", "", 0, 6560, 126000),
+		sampleSpan(4, 3, "db.query", "SELECT id, customer_id FROM checkout_cart WHERE id = $1 FOR UPDATE", "shop/checkout/views.py", 199, 7380, 5500),
+		totals, sampleSpan(6, 5, "cache.get_many", "price:NZD:* (12 keys)", "shop/prices/book.py", 88, 52972, 900, miss),
+		sampleSpan(7, 5, "http.client", "POST https://rates.freight.example/v2/quote?api_key=tok-cafe-1234", "shop/shipping/freight.py", 40, 55596, 71000, trace.Attr{Key: "http.response.status_code", Value: "200"}), tax,
+		sampleSpan(9, 0, "template.render", "checkout/error.html", "shop/errors/middleware.py", 35, 150224, 9000),
+		sampleSpan(10, 9, "cache.get", "fragment:footer:en-NZ", "templatetags/cache.py", 61, 154980, 300, hit)}, sampleLoop()...)
 }
 
 func sampleRequestPage() RequestProps {
 	r := sampleRequest()
-	rates := trace.Request{Trace: r.Trace, Span: 700, Parent: 7, Name: "POST /v2/quote", Method: "POST", Op: "http.server", Status: 200, Start: r.Start.Add(60 * time.Millisecond), Duration: 61 * time.Millisecond, Service: "freight-rates"}
-	loop := sampleLoop()
+	rates := trace.Request{Trace: r.Trace, Span: 700, Parent: 7, Name: "POST /v2/quote", Method: "POST", Op: "http.server", Status: 200, Start: r.Start.Add(60 * time.Millisecond), Duration: 61 * time.Millisecond, Service: "freight-rates",
+		Spans: []trace.Span{sampleSpan(701, 700, "db.query", "SELECT 1", "rates.go", 12, 500, 40000)}}
+	r.Spans = sampleSpans()
 	finding := RequestFinding{Kind: "N+1 query", Title: "N+1: the same query 12 times", Text: "One for each cart line from price_line. Ask for all of them at once.", Wasted: 27 * time.Millisecond, ShortID: "SHOP-1501"}
-	for _, s := range loop.Spans {
+	for _, s := range sampleLoop() {
 		finding.Spans = append(finding.Spans, s.ID)
 	}
 	return RequestProps{Project: sampleProjects()[0], Request: r, View: ParseRequestView(nil), Kept: "it failed",
-		Segments: []Segment{{Request: r, Rows: sampleRows()}, {Request: rates, URL: requestPath(&rates), Rows: []SpanRow{one(1, sampleSpan(701, "db.query", "SELECT 1", "rates.go", 12, 500, 40000))}}},
+		Segments: []Segment{{Request: r}, {Request: rates, URL: requestPath(&rates)}},
 		Standing: RequestStanding{SlowerThan: 51.4, Median: 158 * time.Millisecond, MedianQueries: 14, N: 41233}, Faster: "/requests/1/1", Slower: "/requests/2/2",
 		Before: Neighbour{"/requests/3/3", "GET /cart/", 88 * time.Millisecond}, EndpointURL: "/endpoints/4", JSONURL: requestPath(&r) + ".json",
 		Error:    &LinkedError{Issue: sampleIssues().Issues[0].Issue, ShortID: "SHOP-1482", EventID: "8fd1c0b71c9e40d2f84e1a9c2eb71c9e", More: 1},
@@ -94,19 +86,24 @@ func sampleRequestPage() RequestProps {
 			{At: r.Start.Add(148 * time.Millisecond), Level: "error", Logger: "shop.checkout", Body: "checkout failed: cart 88213 has no tax region", Service: "tealeaf-worker"}}, MoreLogs: 2}
 }
 
-// bigRequestPage is a trace of n spans: chains, loops that were folded and single spans in turn.
+// bigRequestPage is a trace of n spans of all kinds, seven deep, none like another, so that nothing folds.
 func bigRequestPage(n int) RequestProps {
 	p := sampleRequestPage()
 	p.Findings, p.Segments = nil, p.Segments[:1]
-	rows := []SpanRow{}
-	for i := 0; i < n; i++ {
-		depth := 1 + i%7
-		ops := []string{"db.query", "cache.get", "http.client", "template.render", "function"}
-		s := sampleSpan(uint64(0x9e3779b97f4a7c15)*uint64(i+1), ops[i%len(ops)], fmt.Sprintf("SELECT a, b, c, d, e, f FROM table_%d WHERE id = $1 AND other = %d", i%97, i*7919), fmt.Sprintf("shop/module_%d/views.py", i%53), i%900+1, i*164000/n, 1+i*131%9000)
-		s.Rows = int64(i % 50)
-		rows = append(rows, one(depth, s, trace.Attr{Key: "cache.hit", Value: "true"}))
+	r := &p.Segments[0].Request
+	r.Spans = nil
+	ops := []string{"db.query", "cache.get", "http.client", "template.render", "function"}
+	for i := range n {
+		id := func(i int) uint64 { return 0x9e3779b97f4a7c15 * uint64(i+1) }
+		parent := uint64(0)
+		if i%7 > 0 {
+			parent = id(i - 1)
+		}
+		text := fmt.Sprintf("SELECT a, b, c, d, e, f FROM table_%d WHERE id = $1 AND other_%d = %d", i%97, i, i*7919)
+		s := sampleSpan(id(i), parent, ops[i%len(ops)], text, fmt.Sprintf("shop/module_%d/views.py", i%53), i%900+1, i*164000/n, 9000-i%7*1000)
+		s.Rows, s.Attrs = int64(i%50), []trace.Attr{{Key: "cache.hit", Value: "true"}}
+		r.Spans = append(r.Spans, s)
 	}
-	p.Segments[0].Rows = rows
 	return p
 }
 
@@ -118,7 +115,7 @@ func sampleRequests() RequestsProps {
 	for i := range 60 {
 		p.Volume = append(p.Volume, RequestBucket{Start: p.From.Add(time.Duration(i) * p.Step), N: int64(400 + i*i%97*3), Failed: int64(i * i % 31)})
 	}
-	names := []string{"/checkout/confirm", "/cart/{id}", "GET /api/v2/stock/{sku}/levels", "/", "mail.send_receipt"}
+	names := []string{"/checkout/confirm", "/cart/{id}", "/api/v2/stock/{sku}/levels", "/"}
 	for i := range 12 {
 		r := sampleRequest()
 		r.Span, r.Name, r.Start, r.Duration = trace.SpanID(i+1), names[i%len(names)], sampleNow.Add(-time.Duration(i*i)*time.Minute), time.Duration(1+i*i*i)*1300*us
@@ -129,7 +126,7 @@ func sampleRequests() RequestsProps {
 		case 1:
 			row.Request.Failed, row.Request.Status, row.Request.Switches = false, 200, nil
 		case 2:
-			row.Request.Failed, row.Request.Status, row.Request.Method, row.Request.State = false, 0, "", "ok"
+			row.Request.Failed, row.Request.Status, row.Request.Method, row.Request.State, row.Request.Name = false, 0, "", "ok", "mail.send_receipt"
 			row.Request.Totals = trace.Totals{}
 		}
 		p.Rows = append(p.Rows, row)
