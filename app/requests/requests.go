@@ -40,9 +40,6 @@ func (r *Requests) normalize(sql string) (string, uint64) {
 	return form.Text, form.Fingerprint
 }
 
-// Normal is a statement without its values.
-func (r *Requests) Normal(sql string) string { return r.cache.Normalize(sql).Text }
-
 // rollupEvery is how often sums are merged: what is not yet merged is what pages have to merge themselves.
 const rollupEvery = 20 * time.Second
 

@@ -98,7 +98,7 @@ func (s *Server) segments(all []requests.Traced, at int) (list []views.Segment) 
 		if !all[i].Kept {
 			continue
 		}
-		seg := views.Segment{Request: all[i].Request, Rows: waterfall(&all[i].Request, s.requests.Normal)}
+		seg := views.Segment{Request: all[i].Request}
 		if i != at {
 			seg.URL = requestURL(&all[i].Request)
 		}
