@@ -93,6 +93,7 @@ var detectors = []struct {
 // Run is everything that can be found in a request by itself, and of every kind that was not found the reason. Neither the
 // order of spans nor their ids change anything.
 func Run(r *trace.Request, normalize Normalizer, th Thresholds) (found []Finding, reasons []Reason) {
+	reasons = make([]Reason, 0, len(detectors))
 	note := unfit(r)
 	var w *work
 	if note == "" {
@@ -105,7 +106,10 @@ func Run(r *trace.Request, normalize Normalizer, th Thresholds) (found []Finding
 		if w != nil {
 			list, why = d.run(w, &th)
 		}
-		found = append(found, merge(list)...)
+		if len(list) > 1 {
+			list = merge(list)
+		}
+		found = append(found, list...)
 		if len(list) == 0 {
 			why.Kind, why.Lost = d.kind, r.Lost
 			reasons = append(reasons, why)

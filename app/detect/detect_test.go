@@ -117,7 +117,7 @@ func TestCriteria(t *testing.T) {
 		{ConsecutiveHTTP, newPage().times(2, slow(9000, 0)), "2 calls of 3 needed", newPage().times(3, slow(1000, 0))},
 		{ConsecutiveHTTP, newPage().times(9, slow(499, 0)), "499 ms of 500 ms needed", newPage().times(5, slow(500, 0))},
 		{ConsecutiveHTTP, newPage().times(3, slow(999, 0)), "1998 ms of 2000 ms needed", newPage().times(3, slow(1000, 0))},
-		{ConsecutiveHTTP, newPage().times(3, slow(1000, 500*time.Millisecond)), "1 calls of 3 needed", newPage().times(3, slow(1000, 499*time.Millisecond))},
+		{ConsecutiveHTTP, newPage().times(3, slow(1000, 500*time.Millisecond)), "1 call of 3 needed", newPage().times(3, slow(1000, 499*time.Millisecond))},
 	} {
 		if found, why := c.below.run(Defaults()); found[c.kind].Kind != "" || why[c.kind] != c.why {
 			t.Errorf("%s below: %q instead of %q, found %+v", c.kind, why[c.kind], c.why, found)

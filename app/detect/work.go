@@ -21,10 +21,8 @@ type call struct {
 	site     site
 	read     bool
 	write    bool
-	// batch is one that does much at once: a list of values, several rows, a page of many. cut is one whose text was cut
-	// off, so that it may be two statements.
-	batch, cut bool
-	loop       bool // it belongs to a loop that is reported
+	cut      bool // its text was cut off, so that it may be two statements
+	loop     bool // it belongs to a loop that is reported
 }
 
 // plus is a and b together, neither negative; more would not be a time.
@@ -52,6 +50,8 @@ type work struct {
 	queries []*call // statements, without those that only control a connection or transaction
 	http    []*call
 	cache   []*call
+	equal   []*bag // queries with equal values, and how many tell theirs
+	known   int
 	claimed map[*call]*bag // the duplicates they are among
 }
 
@@ -59,12 +59,14 @@ type work struct {
 func gather(r *trace.Request, normalize Normalizer) *work {
 	w := &work{r: r}
 	nodes := trace.Tree(r)
+	room := make([]call, 0, len(r.Spans))
 	for i := range nodes {
 		n := &nodes[i]
 		if n.Span == nil {
 			continue
 		}
-		c := call{span: n.Span, from: n.From, to: n.To, site: siteOf(nodes, n), cut: cutOff(n.Span.Text)}
+		room = append(room, call{span: n.Span, from: n.From, to: n.To, site: siteOf(nodes, n), cut: cutOff(n.Span.Text)})
+		c := &room[len(room)-1]
 		switch n.Span.Category {
 		case trace.DB:
 			w.query(c, normalize)
@@ -100,31 +102,30 @@ func siteOf(nodes []trace.Node, n *trace.Node) site {
 	return site{}
 }
 
-func (w *work) query(c call, normalize Normalizer) {
+func (w *work) query(c *call, normalize Normalizer) {
 	c.form, c.mark = normalize(c.span.Text)
 	verb := sqltext.Verb(c.form)
 	c.read, c.write = isRead(verb), isWrite(verb)
 	if !c.read && !c.write {
 		return
 	}
-	c.batch = isBatch(c.span)
-	w.queries = append(w.queries, &c)
+	w.queries = append(w.queries, c)
 }
 
 // call takes HTTP calls; what else counts as HTTP (rpc, grpc) has a method's name for its text, which is its form.
-func (w *work) call(c call) {
+func (w *work) call(c *call) {
 	c.form = urlForm(c.span.Text)
-	w.http = append(w.http, &c)
+	w.http = append(w.http, c)
 }
 
 // read takes those reads of a cache that ask for one key.
-func (w *work) read(c call) {
+func (w *work) read(c *call) {
 	_, verb, _ := strings.Cut(c.span.Op, ".")
 	command, _, _ := strings.Cut(c.span.Text, " ")
 	redis := strings.EqualFold(command, "GET") || strings.EqualFold(command, "HGET")
 	if (verb == "get" || verb == "get_item" || redis) && !strings.Contains(c.span.Text, ", ") {
 		c.form = keyForm(c.span.Text)
-		w.cache = append(w.cache, &c)
+		w.cache = append(w.cache, c)
 	}
 }
 
