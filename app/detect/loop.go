@@ -1,6 +1,11 @@
 package detect
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"time"
+)
 
 // loop is what makes calls a loop.
 type loop struct {
@@ -177,14 +182,18 @@ func (l *loop) missed(b bag) (why Reason) {
 
 // source is the query that ended last before c began: the one whose rows a loop may go through.
 func (w *work) source(c *call) string {
-	var last *call
-	for _, q := range w.queries {
-		if q.read && q.to <= c.from && q.mark != c.mark && (last == nil || q.to >= last.to) {
-			last = q
+	if w.ended == nil {
+		w.ended = pick(w.queries, func(q *call) bool { return q.read })
+		slices.SortStableFunc(w.ended, func(a, b *call) int { return cmp.Compare(a.to, b.to) })
+	}
+	at := sort.Search(len(w.ended), func(i int) bool { return w.ended[i].to > c.from })
+	for _, q := range slices.Backward(w.ended[max(0, at-maxBack):at]) {
+		if q.mark != c.mark {
+			return clip(q.form, maxExample)
 		}
 	}
-	if last == nil {
-		return ""
-	}
-	return clip(last.form, maxExample)
+	return ""
 }
+
+// maxBack is how many queries before a loop are looked at for its source.
+const maxBack = 100

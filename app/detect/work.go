@@ -48,6 +48,7 @@ type site struct {
 type work struct {
 	r       *trace.Request
 	queries []*call // statements, without those that only control a connection or transaction
+	ended   []*call // those that read, by their end; made when a source is looked for
 	http    []*call
 	cache   []*call
 	equal   []*bag // queries with equal values, and how many tell theirs
@@ -160,20 +161,24 @@ func longList(text, word string, depth int) bool {
 		if i < 0 {
 			return false
 		}
-		before := i == 0 || !letter(text[i-1])
-		text = text[i+len(word):]
-		list := strings.TrimLeft(text, " \t\r\n")
-		if before && strings.HasPrefix(list, "(") && many(list, depth) {
+		whole := i == 0 || !letter(text[i-1])
+		text = strings.TrimLeft(text[i+len(word):], " \t\r\n")
+		if !whole || !strings.HasPrefix(text, "(") {
+			continue
+		}
+		found, end := many(text, depth)
+		if found {
 			return true
 		}
+		text = text[end:] // not back into the list, so that a long text is read once
 	}
 }
 
 func letter(b byte) bool { return b == '_' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' }
 
 // many tells whether a list that begins with a parenthesis has another value behind a comma within it (depth 1), or another
-// row behind it (depth 2).
-func many(list string, depth int) bool {
+// row behind it (depth 2), and how far it had to look.
+func many(list string, depth int) (found bool, end int) {
 	inside, quoted := 0, false
 	for i := 0; i < len(list); i++ {
 		switch b := list[i]; {
@@ -184,13 +189,13 @@ func many(list string, depth int) bool {
 			inside++
 		case b == ')':
 			if inside--; inside == 0 {
-				return depth == 2 && strings.HasPrefix(strings.TrimLeft(list[i+1:], " \t\r\n"), ",")
+				return depth == 2 && strings.HasPrefix(strings.TrimLeft(list[i+1:], " \t\r\n"), ","), i
 			}
 		case depth == 1 && strings.HasPrefix(list[i:], "SELECT"):
-			return false
+			return false, i
 		case b == ',' && depth == 1 && inside == 1:
-			return true
+			return true, i
 		}
 	}
-	return false
+	return false, len(list)
 }
