@@ -7,6 +7,8 @@
 package detect
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"kibitz/app/trace"
@@ -93,6 +95,7 @@ var detectors = []struct {
 // Run is everything that can be found in a request by itself, and of every kind that was not found the reason. Neither the
 // order of spans nor their ids change anything.
 func Run(r *trace.Request, normalize Normalizer, th Thresholds) (found []Finding, reasons []Reason) {
+	reasons = make([]Reason, 0, len(detectors))
 	note := unfit(r)
 	var w *work
 	if note == "" {
@@ -105,7 +108,10 @@ func Run(r *trace.Request, normalize Normalizer, th Thresholds) (found []Finding
 		if w != nil {
 			list, why = d.run(w, &th)
 		}
-		found = append(found, merge(list)...)
+		if len(list) > 1 {
+			list = merge(list)
+		}
+		found = append(found, list...)
 		if len(list) == 0 {
 			why.Kind, why.Lost = d.kind, r.Lost
 			reasons = append(reasons, why)
@@ -126,8 +132,9 @@ func unfit(r *trace.Request) string {
 	return ""
 }
 
-// Limits of what is kept as evidence.
+// Limits of what is kept.
 const (
+	maxFindings = 20 // of a kind in one request; whoever repairs these finds the next
 	maxSpans    = 50
 	maxExamples = 3
 	maxExample  = 1000 // bytes
@@ -167,30 +174,30 @@ func (e *Evidence) example(text string) {
 	}
 }
 
-// merge makes one of findings that are the same but for their line. There are few.
+// merge makes one of findings that are the same but for their line, and leaves those that waste most, in order of the
+// first call of each.
 func merge(list []Finding) (out []Finding) {
+	known := map[string]int{}
 	for _, f := range list {
-		known := false
-		for i := range out {
-			if same(out[i].Fingerprint, f.Fingerprint) {
-				out[i].join(f)
-				known = true
-			}
+		print := strings.Join(f.Fingerprint, "\x00")
+		at, was := known[print]
+		if was {
+			out[at].join(f)
+			continue
 		}
-		if !known {
-			out = append(out, f)
-		}
+		known[print], out = len(out), append(out, f)
 	}
-	return out
-}
-
-func same(a, b []string) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
+	if len(out) <= maxFindings {
+		return out
 	}
-	return true
+	waste := make([]time.Duration, len(out))
+	for i := range out {
+		waste[i] = out[i].Wasted
+	}
+	slices.Sort(waste)
+	least := waste[len(waste)-maxFindings]
+	out = slices.DeleteFunc(out, func(f Finding) bool { return f.Wasted < least })
+	return out[:maxFindings]
 }
 
 func (f *Finding) join(o Finding) {

@@ -117,7 +117,7 @@ func TestCriteria(t *testing.T) {
 		{ConsecutiveHTTP, newPage().times(2, slow(9000, 0)), "2 calls of 3 needed", newPage().times(3, slow(1000, 0))},
 		{ConsecutiveHTTP, newPage().times(9, slow(499, 0)), "499 ms of 500 ms needed", newPage().times(5, slow(500, 0))},
 		{ConsecutiveHTTP, newPage().times(3, slow(999, 0)), "1998 ms of 2000 ms needed", newPage().times(3, slow(1000, 0))},
-		{ConsecutiveHTTP, newPage().times(3, slow(1000, 500*time.Millisecond)), "1 calls of 3 needed", newPage().times(3, slow(1000, 499*time.Millisecond))},
+		{ConsecutiveHTTP, newPage().times(3, slow(1000, 500*time.Millisecond)), "1 call of 3 needed", newPage().times(3, slow(1000, 499*time.Millisecond))},
 	} {
 		if found, why := c.below.run(Defaults()); found[c.kind].Kind != "" || why[c.kind] != c.why {
 			t.Errorf("%s below: %q instead of %q, found %+v", c.kind, why[c.kind], c.why, found)
@@ -363,6 +363,29 @@ func TestMetamorphic(t *testing.T) {
 	}
 }
 
+// TestLarge: a request of 100,000 spans gives no more than is kept, the worst of it.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	p := newPage()
+	p.Duration = time.Hour
+	p.times(20_000, func(p *page, i int) {
+		p.times(5, func(p *page, j int) {
+			p.sql(fmt.Sprintf("SELECT a FROM t%d_x WHERE id IN (IN (%d", i, j), 1+i, 10+float64(i)/1000)
+		})
+	})
+	found, _ := Run(&p.Request, sqltext.Normalize, Defaults())
+	if len(found) != maxFindings || found[0].Evidence.Line != 1+20_000-maxFindings || found[maxFindings-1].Evidence.Line != 20_000 {
+		t.Errorf("%d found, the first %+v", len(found), found[0])
+	}
+	if got := found[1].Evidence.Source; got != found[0].Evidence.Statement {
+		t.Errorf("source %q", got)
+	}
+	one := trace.Span{Text: strings.Repeat("IN (", 16<<10) + strings.Repeat("VALUES (", 16<<10)}
+	if isBatch(&one) {
+		t.Error("an endless list is one of many")
+	}
+}
+
 // FuzzRun: whatever comes, each detector either finds or tells why not, within the limits of evidence.
 func FuzzRun(f *testing.F) {
 	f.Add("SELECT a FROM b WHERE c IN (1,2)\nINSERT INTO a VALUES (1)\nGET https://a/1?b\nprice:12", uint64(1), 20)
@@ -380,7 +403,7 @@ func FuzzRun(f *testing.F) {
 		seen := map[Kind]bool{}
 		for _, x := range found {
 			seen[x.Kind] = true
-			if x.Wasted < 0 || x.Evidence.Total < x.Wasted || x.Evidence.Count == 0 || len(x.Evidence.Spans) > maxSpans || len(x.Evidence.Examples) > maxExamples || len(x.Title) > maxTitle+50 || len(x.Fingerprint) != 4 {
+			if x.Wasted < 0 || x.Evidence.Total < x.Wasted || x.Evidence.Count == 0 || len(x.Evidence.Spans) > maxSpans || len(x.Evidence.Examples) > maxExamples || len(x.Title) > maxTitle+50 || len(x.Fingerprint) != 4 || len(found) > maxFindings*len(detectors) {
 				t.Errorf("%+v", x)
 			}
 		}

@@ -1,6 +1,11 @@
 package detect
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"time"
+)
 
 // loop is what makes calls a loop.
 type loop struct {
@@ -87,19 +92,23 @@ func (l *loop) find(calls []*call, w *work) (found []looped, why Reason) {
 		return nil, note(l.none)
 	}
 	bags, skipped := bagsOf(calls)
-	var nearest *bag
+	var nearest bag
 	for _, b := range bags {
+		if len(b.calls) >= max(l.count, len(nearest.calls)) {
+			b = b.singles() // it takes a look at each text, so only where it matters
+		}
 		switch {
+		case len(b.calls) == 0:
 		case w.allClaimed(b.calls):
 			skipped = "equal queries have equal values: see " + DuplicateQuery.String()
 		case len(b.calls) >= l.count && b.total >= ms(l.total):
 			found = append(found, l.report(w, b))
-		case nearest == nil || len(b.calls) > len(nearest.calls) || len(b.calls) == len(nearest.calls) && b.total > nearest.total:
+		case len(b.calls) > len(nearest.calls) || len(b.calls) == len(nearest.calls) && b.total > nearest.total:
 			nearest = b
 		}
 	}
 	switch {
-	case nearest != nil:
+	case nearest.calls != nil:
 		return found, l.missed(nearest)
 	case skipped == "":
 		skipped = l.batches
@@ -108,28 +117,51 @@ func (l *loop) find(calls []*call, w *work) (found []looped, why Reason) {
 }
 
 // bagsOf sorts calls by what they have in common, in order of the first of each.
-func bagsOf(calls []*call) (list []*bag, skipped string) {
-	bags := make(map[key]*bag, len(calls))
-	for _, c := range calls {
+func bagsOf(calls []*call) (list []bag, skipped string) {
+	bags := make(map[key]int, len(calls))
+	for i, c := range calls {
 		if c.cut {
-			skipped = "texts were cut off, so that different statements may look equal"
-		}
-		if c.cut || c.batch {
+			skipped = cut
 			continue
 		}
-		k := key{c.site, c.mark, c.form}
-		b := bags[k]
-		if b == nil {
-			b = &bag{}
-			bags[k], list = b, append(list, b)
+		k := key{site: c.site, mark: c.mark}
+		if c.mark == 0 {
+			k.form = c.form
 		}
-		b.calls = append(b.calls, c)
-		b.total = plus(b.total, c.took())
+		at, known := bags[k]
+		if !known {
+			at = len(list)
+			bags[k], list = at, append(list, bag{})
+		}
+		list[at].add(calls, i)
 	}
 	return list, skipped
 }
 
-func (l *loop) report(w *work, b *bag) looped {
+// add puts calls[i] into b. Most bags stay at one call, which costs no slice of its own.
+func (b *bag) add(calls []*call, i int) {
+	if b.calls == nil {
+		b.calls = calls[i : i+1 : i+1]
+	} else {
+		b.calls = append(b.calls, calls[i])
+	}
+	b.total = plus(b.total, calls[i].took())
+}
+
+// singles is b without calls that already do much at once.
+func (b *bag) singles() (out bag) {
+	for i, c := range b.calls {
+		if c.write || c.read {
+			if isBatch(c.span) {
+				continue
+			}
+		}
+		out.add(b.calls, i)
+	}
+	return out
+}
+
+func (l *loop) report(w *work, b bag) looped {
 	f := w.finding(l.kind, b.calls)
 	f.Hint = l.hint
 	for _, c := range b.calls {
@@ -138,7 +170,7 @@ func (l *loop) report(w *work, b *bag) looped {
 	return looped{f, b.calls[0]}
 }
 
-func (l *loop) missed(b *bag) (why Reason) {
+func (l *loop) missed(b bag) (why Reason) {
 	if len(b.calls) < l.count {
 		why = count(l.countLimit, len(b.calls), l.count)
 	} else {
@@ -150,14 +182,18 @@ func (l *loop) missed(b *bag) (why Reason) {
 
 // source is the query that ended last before c began: the one whose rows a loop may go through.
 func (w *work) source(c *call) string {
-	var last *call
-	for _, q := range w.queries {
-		if q.read && q.to <= c.from && q.mark != c.mark && (last == nil || q.to >= last.to) {
-			last = q
+	if w.ended == nil {
+		w.ended = pick(w.queries, func(q *call) bool { return q.read })
+		slices.SortStableFunc(w.ended, func(a, b *call) int { return cmp.Compare(a.to, b.to) })
+	}
+	at := sort.Search(len(w.ended), func(i int) bool { return w.ended[i].to > c.from })
+	for _, q := range slices.Backward(w.ended[max(0, at-maxBack):at]) {
+		if q.mark != c.mark {
+			return clip(q.form, maxExample)
 		}
 	}
-	if last == nil {
-		return ""
-	}
-	return clip(last.form, maxExample)
+	return ""
 }
+
+// maxBack is how many queries before a loop are looked at for its source.
+const maxBack = 100

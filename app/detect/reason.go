@@ -27,8 +27,11 @@ func (r Reason) String() string {
 	if r.Limit != "" {
 		unit := unitOf(r.Limit)
 		have := " " + unit
-		if unit == "repeats" && r.Have == 1 {
-			have = " repeat"
+		if r.Have == 1 {
+			have = strings.TrimSuffix(have, "s")
+		}
+		if unit == "ms" {
+			have = " ms"
 		}
 		need := ""
 		if unit == "ms" || unit == "%" {
@@ -68,4 +71,7 @@ func took(limit string, have time.Duration, need int) Reason {
 
 func note(text string) Reason { return Reason{Note: text} }
 
-const off = "turned off for this endpoint"
+const (
+	off = "turned off for this endpoint"
+	cut = "texts were cut off, so that different statements may look equal"
+)

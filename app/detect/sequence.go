@@ -62,20 +62,20 @@ func consecutiveQueries(w *work, th *Thresholds) (found []Finding, why Reason) {
 }
 
 // runs are the lines of queries of a request.
-func (w *work) runs() (list []*run) {
-	var at *run
-	for _, c := range w.queries {
-		if !c.read {
-			at = nil
+func (w *work) runs() (list []run) {
+	begin := 0
+	for i, c := range w.queries {
+		switch {
+		case !c.read:
+			begin = i + 1
 			continue
+		case i == begin || w.queries[i-1].to > c.from:
+			begin = i
+			list = append(list, run{})
+		case w.free(c):
+			list[len(list)-1].independent = append(list[len(list)-1].independent, c)
 		}
-		if at == nil || at.calls[len(at.calls)-1].to > c.from {
-			at = &run{}
-			list = append(list, at)
-		} else if w.free(c) {
-			at.independent = append(at.independent, c)
-		}
-		at.calls = append(at.calls, c)
+		list[len(list)-1].calls = w.queries[begin : i+1]
 	}
 	return list
 }

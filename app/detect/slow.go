@@ -18,7 +18,7 @@ func slowQueries(w *work, th *Thresholds) (found []Finding, why Reason) {
 	case len(w.queries) == 0:
 		return nil, note("no queries")
 	}
-	why = note("texts were cut off, so that different statements may look equal")
+	why = note(cut)
 	slowest := time.Duration(-1)
 	for _, c := range w.queries {
 		worked := c.took() - min(max(0, c.span.Pool), c.took())
@@ -48,7 +48,7 @@ type asked struct {
 func (w *work) groups() (list []*bag, known int) {
 	bags := map[asked]*bag{}
 	writes := 0
-	for _, c := range w.queries {
+	for i, c := range w.queries {
 		if c.write {
 			writes++
 		}
@@ -62,8 +62,7 @@ func (w *work) groups() (list []*bag, known int) {
 			bags[k] = &bag{}
 			list = append(list, bags[k])
 		}
-		bags[k].calls = append(bags[k].calls, c)
-		bags[k].total = plus(bags[k].total, c.took())
+		bags[k].add(w.queries, i)
 	}
 	return list, known
 }
@@ -88,8 +87,8 @@ func reads(c *call) bool { return len(sqltext.Tables(c.form)) > 0 }
 // is repaired by keeping its answer, not by a join.
 func (w *work) claim(th *Thresholds) {
 	w.claimed = map[*call]*bag{}
-	list, _ := w.groups()
-	for _, b := range list {
+	w.equal, w.known = w.groups()
+	for _, b := range w.equal {
 		if !b.repeated(th) {
 			continue
 		}
@@ -118,12 +117,11 @@ func duplicates(w *work, th *Thresholds) (found []Finding, why Reason) {
 	case len(w.queries) == 0:
 		return nil, note("no queries")
 	}
-	list, known := w.groups()
-	if known == 0 {
+	if w.known == 0 {
 		return nil, note("the client does not tell the values of its queries")
 	}
 	var nearest *bag
-	for _, b := range list {
+	for _, b := range w.equal {
 		switch {
 		case inLoop(b.calls):
 			why = note("equal ones are part of a loop: see " + QueryLoop.String())

@@ -21,10 +21,8 @@ type call struct {
 	site     site
 	read     bool
 	write    bool
-	// batch is one that does much at once: a list of values, several rows, a page of many. cut is one whose text was cut
-	// off, so that it may be two statements.
-	batch, cut bool
-	loop       bool // it belongs to a loop that is reported
+	cut      bool // its text was cut off, so that it may be two statements
+	loop     bool // it belongs to a loop that is reported
 }
 
 // plus is a and b together, neither negative; more would not be a time.
@@ -50,8 +48,11 @@ type site struct {
 type work struct {
 	r       *trace.Request
 	queries []*call // statements, without those that only control a connection or transaction
+	ended   []*call // those that read, by their end; made when a source is looked for
 	http    []*call
 	cache   []*call
+	equal   []*bag // queries with equal values, and how many tell theirs
+	known   int
 	claimed map[*call]*bag // the duplicates they are among
 }
 
@@ -59,12 +60,14 @@ type work struct {
 func gather(r *trace.Request, normalize Normalizer) *work {
 	w := &work{r: r}
 	nodes := trace.Tree(r)
+	room := make([]call, 0, len(r.Spans))
 	for i := range nodes {
 		n := &nodes[i]
 		if n.Span == nil {
 			continue
 		}
-		c := call{span: n.Span, from: n.From, to: n.To, site: siteOf(nodes, n), cut: cutOff(n.Span.Text)}
+		room = append(room, call{span: n.Span, from: n.From, to: n.To, site: siteOf(nodes, n), cut: cutOff(n.Span.Text)})
+		c := &room[len(room)-1]
 		switch n.Span.Category {
 		case trace.DB:
 			w.query(c, normalize)
@@ -100,31 +103,30 @@ func siteOf(nodes []trace.Node, n *trace.Node) site {
 	return site{}
 }
 
-func (w *work) query(c call, normalize Normalizer) {
+func (w *work) query(c *call, normalize Normalizer) {
 	c.form, c.mark = normalize(c.span.Text)
 	verb := sqltext.Verb(c.form)
 	c.read, c.write = isRead(verb), isWrite(verb)
 	if !c.read && !c.write {
 		return
 	}
-	c.batch = isBatch(c.span)
-	w.queries = append(w.queries, &c)
+	w.queries = append(w.queries, c)
 }
 
 // call takes HTTP calls; what else counts as HTTP (rpc, grpc) has a method's name for its text, which is its form.
-func (w *work) call(c call) {
+func (w *work) call(c *call) {
 	c.form = urlForm(c.span.Text)
-	w.http = append(w.http, &c)
+	w.http = append(w.http, c)
 }
 
 // read takes those reads of a cache that ask for one key.
-func (w *work) read(c call) {
+func (w *work) read(c *call) {
 	_, verb, _ := strings.Cut(c.span.Op, ".")
 	command, _, _ := strings.Cut(c.span.Text, " ")
 	redis := strings.EqualFold(command, "GET") || strings.EqualFold(command, "HGET")
 	if (verb == "get" || verb == "get_item" || redis) && !strings.Contains(c.span.Text, ", ") {
 		c.form = keyForm(c.span.Text)
-		w.cache = append(w.cache, &c)
+		w.cache = append(w.cache, c)
 	}
 }
 
@@ -159,20 +161,24 @@ func longList(text, word string, depth int) bool {
 		if i < 0 {
 			return false
 		}
-		before := i == 0 || !letter(text[i-1])
-		text = text[i+len(word):]
-		list := strings.TrimLeft(text, " \t\r\n")
-		if before && strings.HasPrefix(list, "(") && many(list, depth) {
+		whole := i == 0 || !letter(text[i-1])
+		text = strings.TrimLeft(text[i+len(word):], " \t\r\n")
+		if !whole || !strings.HasPrefix(text, "(") {
+			continue
+		}
+		found, end := many(text, depth)
+		if found {
 			return true
 		}
+		text = text[end:] // not back into the list, so that a long text is read once
 	}
 }
 
 func letter(b byte) bool { return b == '_' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' }
 
 // many tells whether a list that begins with a parenthesis has another value behind a comma within it (depth 1), or another
-// row behind it (depth 2).
-func many(list string, depth int) bool {
+// row behind it (depth 2), and how far it had to look.
+func many(list string, depth int) (found bool, end int) {
 	inside, quoted := 0, false
 	for i := 0; i < len(list); i++ {
 		switch b := list[i]; {
@@ -183,13 +189,13 @@ func many(list string, depth int) bool {
 			inside++
 		case b == ')':
 			if inside--; inside == 0 {
-				return depth == 2 && strings.HasPrefix(strings.TrimLeft(list[i+1:], " \t\r\n"), ",")
+				return depth == 2 && strings.HasPrefix(strings.TrimLeft(list[i+1:], " \t\r\n"), ","), i
 			}
 		case depth == 1 && strings.HasPrefix(list[i:], "SELECT"):
-			return false
+			return false, i
 		case b == ',' && depth == 1 && inside == 1:
-			return true
+			return true, i
 		}
 	}
-	return false
+	return false, len(list)
 }
