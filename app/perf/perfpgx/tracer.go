@@ -64,18 +64,28 @@ func stateOf(conn *pgx.Conn) *state {
 	return s
 }
 
-// push begins a statement. One outside of any request is the zero span, so that each end finds its own.
-func (s *state) push(ctx context.Context, conn *pgx.Conn, op, text string) {
+// push begins a statement.
+func (s *state) push(span perf.Span) {
 	if len(s.open) == maxOpen {
 		s.open = s.open[:0]
 	}
+	s.open = append(s.open, span)
+}
+
+// begin begins a statement of a context. What belongs to no request is not even looked up, here and at its end (end).
+func begin(ctx context.Context, conn *pgx.Conn, op, text string) {
 	q := perf.FromContext(ctx)
 	if q == nil {
-		s.open = append(s.open, perf.Span{})
 		return
 	}
-	w := perf.Work{Category: trace.DB, Op: op, Text: text, System: system, PID: int32(conn.PgConn().PID()), Pool: s.waited(q)}
-	s.open = append(s.open, perf.BeginWork(ctx, w))
+	s := stateOf(conn)
+	s.push(perf.BeginWork(ctx, perf.Work{Category: trace.DB, Op: op, Text: text, System: system, PID: int32(conn.PgConn().PID()), Pool: s.waited(q)}))
+}
+
+func end(ctx context.Context, conn *pgx.Conn, tag pgconn.CommandTag, err error) {
+	if perf.FromContext(ctx) != nil {
+		stateOf(conn).pop().EndWith(outcome(tag, err))
+	}
 }
 
 // waited is the wait for this connection that nobody has accounted for yet, if it was this request that waited.
@@ -98,35 +108,33 @@ func (s *state) pop() (span perf.Span) {
 
 // TraceQueryStart implements pgx.QueryTracer.
 func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
-	op := "db.query"
-	if isTransaction(d.SQL) {
-		op = "db.sql.transaction"
-		if t.o.NoTransactions {
-			ctx = context.Background() // recorded nowhere, and still found by its end
-		}
+	switch {
+	case !isTransaction(d.SQL):
+		begin(ctx, conn, "db.query", d.SQL)
+	case !t.o.NoTransactions:
+		begin(ctx, conn, "db.sql.transaction", d.SQL)
+	case perf.FromContext(ctx) != nil:
+		stateOf(conn).push(perf.Span{}) // for its end to find
 	}
-	stateOf(conn).push(ctx, conn, op, d.SQL)
 	return ctx
 }
 
 // TraceQueryEnd implements pgx.QueryTracer.
-func (t *Tracer) TraceQueryEnd(_ context.Context, conn *pgx.Conn, d pgx.TraceQueryEndData) {
-	stateOf(conn).pop().EndWith(outcome(d.CommandTag, d.Err))
+func (t *Tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, d pgx.TraceQueryEndData) {
+	end(ctx, conn, d.CommandTag, d.Err)
 }
 
 // TraceCopyFromStart implements pgx.CopyFromTracer.
 func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceCopyFromStartData) context.Context {
-	text := ""
 	if perf.FromContext(ctx) != nil {
-		text = "COPY " + d.TableName.Sanitize() + " FROM STDIN"
+		begin(ctx, conn, "db.copy", "COPY "+d.TableName.Sanitize()+" FROM STDIN")
 	}
-	stateOf(conn).push(ctx, conn, "db.copy", text)
 	return ctx
 }
 
 // TraceCopyFromEnd implements pgx.CopyFromTracer.
-func (t *Tracer) TraceCopyFromEnd(_ context.Context, conn *pgx.Conn, d pgx.TraceCopyFromEndData) {
-	stateOf(conn).pop().EndWith(outcome(d.CommandTag, d.Err))
+func (t *Tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, d pgx.TraceCopyFromEndData) {
+	end(ctx, conn, d.CommandTag, d.Err)
 }
 
 func outcome(tag pgconn.CommandTag, err error) perf.Outcome {
@@ -152,21 +160,10 @@ func sqlState(err error) string {
 
 // isTransaction knows the statements that begin and end transactions by their first word.
 func isTransaction(sql string) bool {
-	word := sql[:min(len(sql), len("savepoint "))]
-	if end := strings.IndexAny(word, " ;\n"); end >= 0 {
-		word = word[:end]
-	}
-	switch len(word) {
-	case len("begin"):
-		return strings.EqualFold(word, "begin")
-	case len("commit"):
-		return strings.EqualFold(word, "commit")
-	case len("release"):
-		return strings.EqualFold(word, "release")
-	case len("rollback"):
-		return strings.EqualFold(word, "rollback")
-	case len("savepoint"):
-		return strings.EqualFold(word, "savepoint")
+	for _, word := range [...]string{"begin", "commit", "rollback", "savepoint", "release"} {
+		if n := len(word); len(sql) >= n && strings.EqualFold(sql[:n], word) && (len(sql) == n || sql[n] <= ' ' || sql[n] == ';') {
+			return true
+		}
 	}
 	return false
 }
