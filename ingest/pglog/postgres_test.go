@@ -26,7 +26,7 @@ type logged struct {
 	syslog []byte // a datagram each, with a line break behind it; nil when the machine does not let us listen
 }
 
-const livePrefix = "%m [%p] %q[user=%u,db=%d,app=%a] "
+const livePrefix = "%m [%p] %q[user=%u,db=%d,app=%a,qid=%Q] "
 
 // logEverything runs a workload on a real server that writes all formats at once.
 func logEverything(t *testing.T) logged {
@@ -171,7 +171,7 @@ func waitForLock(t *testing.T, pg *pglocal.Server) {
 	}()
 	// 50 ms after it began to wait the server logs it; a deadlock check is what changes nothing else that one could see.
 	for waited := false; !waited; {
-		err := watcher.QueryRow(t.Context(), `SELECT coalesce(bool_or(now() - waitstart > interval '150 ms'), false) FROM pg_locks WHERE NOT granted`).Scan(&waited)
+		err := watcher.QueryRow(t.Context(), `SELECT coalesce(bool_or(now() - waitstart > interval '150 ms'), false) FROM pg_locks, pg_sleep(0.02) WHERE NOT granted`).Scan(&waited)
 		if err != nil {
 			t.Fatal(err)
 		}
