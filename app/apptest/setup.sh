@@ -13,6 +13,7 @@ if [ "$(id -u)" = 0 ] && need apt-get; then
   need npm || missing+=(npm)
   need mvn || missing+=(maven default-jdk-headless)
   need psql || missing+=(postgresql)
+  need pgbadger || missing+=(pgbadger)
   need chromium || need chromium-browser || need google-chrome || missing+=(chromium)
   if [ ${#missing[@]} -gt 0 ]; then
     echo "installing ${missing[*]}"
