@@ -29,9 +29,9 @@ type statementSum struct {
 }
 
 type statementSumKey struct {
-	project                     int64
-	statement, endpoint, caller int32
-	bucket                      int64
+	project                              int64
+	statement, endpoint, release, caller int32
+	bucket                               int64
 }
 
 // sums are what a batch adds up.
@@ -113,11 +113,11 @@ func (s *sums) addCalls(names *names, it *item) {
 	bucket := it.row.Start.Truncate(statementBucket)
 	for i := range it.calls {
 		c := &it.calls[i]
-		key := statementSumKey{it.project, names.statements[statementKey{it.project, c.print}], it.row.Endpoint,
+		key := statementSumKey{it.project, names.statements[statementKey{it.project, c.print}], it.row.Endpoint, it.row.Release,
 			names.labels[labelKey{it.project, model.LabelCaller, cut(c.caller, maxName)}], bucket.Unix()}
 		sum := s.statements[key]
 		if sum == nil {
-			sum = &statementSum{store.StatementRollup{Bucket: bucket, Project: it.project, Statement: key.statement, Endpoint: key.endpoint,
+			sum = &statementSum{store.StatementRollup{Bucket: bucket, Project: it.project, Statement: key.statement, Endpoint: key.endpoint, Release: key.release,
 				Caller: key.caller, Source: model.FromSpans}, sketch.New()}
 			s.statements[key] = sum
 		}

@@ -28,7 +28,7 @@ const aroundFor = 24 * time.Hour
 // Around tells what stands around a request.
 func (r *Requests) Around(ctx context.Context, row model.RequestRow) (a Around, err error) {
 	from, to := row.Start.Add(-aroundFor), row.Start.Add(time.Hour)
-	sums, err := r.store.EndpointSums(ctx, store.SumQuery{Project: row.ProjectID, Endpoint: row.Endpoint, From: from.Truncate(time.Hour), To: to, Step: time.Hour})
+	sums, err := r.store.EndpointSums(ctx, store.SumQuery{Projects: []int64{row.ProjectID}, Endpoints: []int32{row.Endpoint}, From: from.Truncate(time.Hour), To: to, Step: time.Hour})
 	if err != nil {
 		return a, err
 	}

@@ -29,7 +29,7 @@ func (d *Digester) refresh(ctx context.Context) {
 	if err == nil {
 		d.settings.thresholds = make(map[int32]detect.Thresholds, len(list))
 		for _, e := range list {
-			d.settings.thresholds[e.ID] = thresholdsOf(e)
+			d.settings.thresholds[e.ID] = Thresholds(e.Thresholds)
 		}
 		err = d.refreshFixed(ctx)
 	}

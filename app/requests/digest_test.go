@@ -177,7 +177,7 @@ func TestMergeRollups(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		rows, err := k.store.EndpointSums(k.ctx, store.SumQuery{Project: k.project.ID, From: k.now.Add(-3 * time.Hour), To: k.now.Add(time.Hour), Step: time.Minute})
+		rows, err := k.store.EndpointSums(k.ctx, store.SumQuery{Projects: []int64{k.project.ID}, From: k.now.Add(-3 * time.Hour), To: k.now.Add(time.Hour), Step: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

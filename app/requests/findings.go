@@ -43,14 +43,14 @@ func foundBits(found []detect.Finding) (bits int32) {
 
 // Detect gives what detectors find in a request by an endpoint's thresholds, and why the others found nothing.
 func (r *Requests) Detect(q *trace.Request, e model.Endpoint) ([]detect.Finding, []detect.Reason) {
-	return detect.Run(q, r.normalize, thresholdsOf(e))
+	return detect.Run(q, r.normalize, Thresholds(e.Thresholds))
 }
 
-// thresholdsOf are an endpoint's own thresholds, as far as it has some.
-func thresholdsOf(e model.Endpoint) detect.Thresholds {
+// Thresholds are an endpoint's own thresholds, as they are stored, and the defaults for the rest.
+func Thresholds(stored []byte) detect.Thresholds {
 	th := detect.Defaults()
-	if len(e.Thresholds) > 2 {
-		if err := json.Unmarshal(e.Thresholds, &th); err != nil {
+	if len(stored) > 2 {
+		if err := json.Unmarshal(stored, &th); err != nil {
 			return detect.Defaults() // written by a version that knew others
 		}
 	}

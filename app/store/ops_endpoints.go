@@ -12,16 +12,16 @@ import (
 
 // SumQuery asks for sums of endpoints.
 type SumQuery struct {
-	Project  int64
-	Endpoint int32 // 0: all of the project
-	From, To time.Time
-	Step     time.Duration // of the coarsest table that will do: a minute, an hour or a day
+	Projects  []int64
+	Endpoints []int32 // nil: all of the projects
+	From, To  time.Time
+	Step      time.Duration // of the coarsest table that will do: a minute, an hour or a day
 }
 
 // The three tables of sums, with what finer ones received since they were merged. Rows of a stretch of time were received
 // in it or later, but for clocks that run ahead.
 const (
-	endpointWhere = ` WHERE project_id = $1 AND ($2 = 0 OR endpoint_id = $2) AND bucket >= $3 AND bucket < $4 AND received >= $3 - interval '5 minutes'`
+	endpointWhere = ` WHERE project_id = ANY($1) AND ($2::int[] IS NULL OR endpoint_id = ANY($2)) AND bucket >= $3 AND bucket < $4 AND received >= $3 - interval '5 minutes'`
 	endpointMarks = `WITH mark AS (SELECT
 		coalesce(max(until) FILTER (WHERE name = 'endpoint_minute'), 'epoch') AS minute,
 		coalesce(max(until) FILTER (WHERE name = 'endpoint_hour'), 'epoch') AS hour,
@@ -46,7 +46,7 @@ func (s *Store) EndpointSums(ctx context.Context, q SumQuery) ([]EndpointRollup,
 	} else if q.Step >= time.Hour {
 		sql = sumsByHour
 	}
-	rows, err := readEndpointRollups(ctx, s.db.Read(ctx, opsKey(q.Project)), sql, q.Project, q.Endpoint, q.From, q.To)
+	rows, err := readEndpointRollups(ctx, s.db.Read(ctx, opsKey(0)), sql, q.Projects, q.Endpoints, q.From, q.To)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the sums of endpoints: %w", err)
 	}
@@ -68,6 +68,29 @@ func (s *Store) Endpoints(ctx context.Context, project int64, ids []int32) (map[
 		out[e.ID] = e
 	}
 	return out, nil
+}
+
+// FindEndpoints gives the endpoints of a project with a method and a name: one for each of its programs that has it.
+func (s *Store) FindEndpoints(ctx context.Context, project int64, method, name string) ([]model.Endpoint, error) {
+	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT `+endpointColumnList+` FROM endpoint
+		WHERE project_id = $1 AND method = $2 AND name = $3 ORDER BY id`, project, method, name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find an endpoint: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanEndpoint)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find an endpoint: %w", err)
+	}
+	return list, nil
+}
+
+// TuneEndpoints sets what people decided for endpoints.
+func (s *Store) TuneEndpoints(ctx context.Context, ids []int32, apdex time.Duration, thresholds []byte) error {
+	_, err := s.db.Write(ctx, opsKey(0)).Exec(ctx, `UPDATE endpoint SET apdex_us = $2, thresholds = $3 WHERE id = ANY($1)`, ids, apdex.Microseconds(), thresholds)
+	if err != nil {
+		return fmt.Errorf("cannot set the thresholds of an endpoint: %w", err)
+	}
+	return nil
 }
 
 // AllEndpoints gives the endpoints of a project; it has some thousands at the most.

@@ -66,6 +66,7 @@ type StatementRollup struct {
 	Project   int64
 	Statement int32
 	Endpoint  int32
+	Release   int32
 	Caller    int32
 	Source    model.StatementSource
 	N, Failed float64
@@ -206,11 +207,11 @@ func copyEndpoints(ctx context.Context, tx pgx.Tx, received time.Time, d *Reques
 	return copyRows(ctx, tx, "endpoint_raw", endpointColumns, len(d.Endpoints), func(i int) []any { return d.Endpoints[i].row(received) })
 }
 
-var statementColumns = []string{"received", "bucket", "project_id", "statement_id", "endpoint_id", "caller_id", "source", "n", "failed", "total_us",
+var statementColumns = []string{"received", "bucket", "project_id", "statement_id", "endpoint_id", "release_id", "caller_id", "source", "n", "failed", "total_us",
 	"max_us", "rows", "rows_known", "durations"}
 
 func (r *StatementRollup) row(received time.Time) []any {
-	return []any{received, r.Bucket, r.Project, r.Statement, r.Endpoint, r.Caller, int16(r.Source), r.N, r.Failed, r.Total, r.Max, r.Rows, r.RowsKnown, r.Durations}
+	return []any{received, r.Bucket, r.Project, r.Statement, r.Endpoint, r.Release, r.Caller, int16(r.Source), r.N, r.Failed, r.Total, r.Max, r.Rows, r.RowsKnown, r.Durations}
 }
 
 func copyStatements(ctx context.Context, tx pgx.Tx, received time.Time, d *RequestDigest) error {

@@ -34,17 +34,17 @@ func (s *Store) NearRequests(ctx context.Context, of model.RequestRow, from, to 
 	rows, err := s.db.Read(ctx, opsKey(of.ProjectID)).Query(ctx, `WITH peers AS MATERIALIZED (
 			SELECT `+columns+` FROM request WHERE endpoint_id = $1 AND received BETWEEN $2 AND $3 AND id <> $4 ORDER BY id DESC LIMIT $7
 		), earlier AS MATERIALIZED (
-			SELECT `+columns+` FROM request WHERE project_id = $5 AND received BETWEEN $2 AND $3 AND id < $4 AND $6 <> 0 ORDER BY id DESC LIMIT $7
+			SELECT `+columns+` FROM request WHERE project_id = $5 AND received BETWEEN $2 AND $3 AND id < $4 AND $6::bigint <> 0 ORDER BY id DESC LIMIT $7
 		), later AS MATERIALIZED (
-			SELECT `+columns+` FROM request WHERE project_id = $5 AND received BETWEEN $2 AND $3 AND id > $4 AND $6 <> 0 ORDER BY id LIMIT $7
+			SELECT `+columns+` FROM request WHERE project_id = $5 AND received BETWEEN $2 AND $3 AND id > $4 AND $6::bigint <> 0 ORDER BY id LIMIT $7
 		)
 		SELECT * FROM (SELECT 0 AS side, p.* FROM peers p WHERE kept <> 0 AND (duration_us, id) < ($8, $4) ORDER BY duration_us DESC, id DESC LIMIT 1) AS faster
 		UNION ALL
 		SELECT * FROM (SELECT 1, p.* FROM peers p WHERE kept <> 0 AND (duration_us, id) > ($8, $4) ORDER BY duration_us, id LIMIT 1) AS slower
 		UNION ALL
-		SELECT * FROM (SELECT 2, e.* FROM earlier e WHERE user_hash = $6 ORDER BY id DESC LIMIT 1) AS before
+		SELECT * FROM (SELECT 2, e.* FROM earlier e WHERE user_hash = $6::bigint ORDER BY id DESC LIMIT 1) AS before
 		UNION ALL
-		SELECT * FROM (SELECT 3, l.* FROM later l WHERE user_hash = $6 ORDER BY id LIMIT 1) AS after`,
+		SELECT * FROM (SELECT 3, l.* FROM later l WHERE user_hash = $6::bigint ORDER BY id LIMIT 1) AS after`,
 		of.Endpoint, from, to, of.ID, of.ProjectID, of.UserHash, nearScan, of.Duration.Microseconds())
 	if err != nil {
 		return near, fmt.Errorf("cannot find the requests beside one: %w", err)

@@ -110,7 +110,7 @@ func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received t
 		return 0, err
 	}
 	sums, err := MergeStatements(rows, func(r *StatementRollup) StatementRollup {
-		return StatementRollup{Project: r.Project, Statement: r.Statement, Endpoint: r.Endpoint, Caller: r.Caller, Source: r.Source, Bucket: r.Bucket.Truncate(step.width)}
+		return StatementRollup{Project: r.Project, Statement: r.Statement, Endpoint: r.Endpoint, Release: r.Release, Caller: r.Caller, Source: r.Source, Bucket: r.Bucket.Truncate(step.width)}
 	})
 	if err != nil {
 		return 0, err
@@ -140,7 +140,7 @@ func readEndpointRollups(ctx context.Context, q rowQuerier, sql string, args ...
 	})
 }
 
-const statementRollupColumns = `bucket, project_id, statement_id, endpoint_id, caller_id, source, n, failed, total_us, max_us, rows, rows_known, durations`
+const statementRollupColumns = `bucket, project_id, statement_id, endpoint_id, release_id, caller_id, source, n, failed, total_us, max_us, rows, rows_known, durations`
 
 func readStatementRollups(ctx context.Context, q rowQuerier, sql string, args ...any) ([]StatementRollup, error) {
 	rows, err := q.Query(ctx, sql, args...)
@@ -149,7 +149,7 @@ func readStatementRollups(ctx context.Context, q rowQuerier, sql string, args ..
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r StatementRollup, err error) {
 		var source int16
-		err = row.Scan(&r.Bucket, &r.Project, &r.Statement, &r.Endpoint, &r.Caller, &source, &r.N, &r.Failed, &r.Total, &r.Max, &r.Rows, &r.RowsKnown, &r.Durations)
+		err = row.Scan(&r.Bucket, &r.Project, &r.Statement, &r.Endpoint, &r.Release, &r.Caller, &source, &r.N, &r.Failed, &r.Total, &r.Max, &r.Rows, &r.RowsKnown, &r.Durations)
 		r.Source = model.StatementSource(source)
 		return r, err
 	})
@@ -204,9 +204,9 @@ func (r *EndpointRollup) add(o *EndpointRollup) {
 }
 
 type statementGroup struct {
-	bucket, project             int64
-	statement, endpoint, caller int32
-	source                      model.StatementSource
+	bucket, project                      int64
+	statement, endpoint, release, caller int32
+	source                               model.StatementSource
 }
 
 // MergeStatements does the same for statements.
@@ -219,7 +219,7 @@ func MergeStatements(rows []StatementRollup, group func(*StatementRollup) Statem
 	for i := range rows {
 		r := &rows[i]
 		g := group(r)
-		key := statementGroup{g.Bucket.UnixMicro(), g.Project, g.Statement, g.Endpoint, g.Caller, g.Source}
+		key := statementGroup{g.Bucket.UnixMicro(), g.Project, g.Statement, g.Endpoint, g.Release, g.Caller, g.Source}
 		to := sums[key]
 		if to == nil {
 			to = &sum{g, sketch.New()}
@@ -233,7 +233,7 @@ func MergeStatements(rows []StatementRollup, group func(*StatementRollup) Statem
 	out := make([]StatementRollup, 0, len(sums))
 	for _, key := range sortedKeys(sums, func(a, b statementGroup) int {
 		return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.statement, b.statement), cmp.Compare(a.endpoint, b.endpoint),
-			cmp.Compare(a.caller, b.caller), cmp.Compare(a.source, b.source), cmp.Compare(a.bucket, b.bucket))
+			cmp.Compare(a.release, b.release), cmp.Compare(a.caller, b.caller), cmp.Compare(a.source, b.source), cmp.Compare(a.bucket, b.bucket))
 	}) {
 		to := sums[key]
 		to.Durations = to.durations.Encode()

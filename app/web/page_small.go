@@ -9,18 +9,6 @@ import (
 	"kibitz/static"
 )
 
-// getHome goes to the first project's welcome page while nothing has ever arrived, else to the issues: GET /.
-func (s *Server) getHome(c *fiber.Ctx) error {
-	projects, err := s.projects.All(c.UserContext())
-	if err != nil {
-		return err
-	}
-	if len(projects) == 0 {
-		return c.Redirect("/projects/new", fiber.StatusSeeOther)
-	}
-	return c.Redirect("/issues", fiber.StatusSeeOther)
-}
-
 // getLive tells that the process answers at all: GET /-/live.
 func (s *Server) getLive(c *fiber.Ctx) error { return c.SendString("live\n") }
 

@@ -68,6 +68,11 @@ func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
 	page.Get("/requests/:trace/:span?", s.getRequest)
 	page.Get("/requests/:trace/:span/json", s.getRequestJSON)
 
+	page.Get("/endpoints", s.getEndpoints)
+	page.Get("/endpoint", s.getEndpoint)
+	page.Get("/endpoint.csv", s.getEndpointCSV)
+	page.Post("/endpoint/settings", s.postEndpointSettings)
+
 	page.Get("/projects", s.getProjects)
 	page.Post("/projects", s.postProjects)
 	page.Get("/projects/new", s.getNewProject)

@@ -34,7 +34,8 @@ type Options struct {
 	Rehearsals     *issues.Rehearsals
 	Refiles        *issues.Refiles
 	Requests       *requests.Requests
-	KeepOneIn      int // one in so many unremarkable requests keeps its spans
+	KeepOneIn      int    // one in so many unremarkable requests keeps its spans
+	Syslog         string // where syslog is taken; "" when it is not
 	Hub            *issues.Hub
 	// Ingest mounts the endpoints that SDKs send to; HeaderReceived sets their limits before a body is read.
 	Ingest         func(fiber.Router)
@@ -67,6 +68,7 @@ type Server struct {
 	refiles    *issues.Refiles
 	requests   *requests.Requests
 	keepOneIn  int
+	syslog     string
 	hub        *issues.Hub
 	proxies    proxies
 	testEvent  func(ctx context.Context, key model.ProjectKey, by model.Account) error
@@ -99,7 +101,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
-		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, hub: o.Hub, proxies: trusted,
+		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{

@@ -41,6 +41,7 @@ CREATE TABLE statement_raw (
     project_id   bigint NOT NULL,
     statement_id integer NOT NULL,
     endpoint_id  integer NOT NULL,                      -- 0: unknown
+    release_id   integer NOT NULL,
     caller_id    integer NOT NULL,                      -- label: file and line; 0: unknown
     source       smallint NOT NULL,                     -- model.StatementSource
     n            double precision NOT NULL,
