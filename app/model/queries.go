@@ -1,0 +1,40 @@
+package model
+
+import "time"
+
+// StatementDelta is what one statement did on one server between two snapshots of pg_stat_statements.
+type StatementDelta struct {
+	Partition string
+	Server    string // identity of the server; nodes that share it report once
+	QueryID   int64  // of that server; not comparable across major versions
+	// SQL is PostgreSQL's normalised text: constants are $n. "" when the server did not tell it again.
+	SQL string
+	// Fingerprint is ours, the same on every server; 0 when it could not be computed.
+	Fingerprint int64
+	From, To    time.Time
+	Toplevel    bool
+
+	Calls              int64
+	Total              time.Duration // spent executing; planning is not tracked by default
+	Rows               int64
+	Hit, Read          int64 // shared blocks found and read
+	Dirtied, Written   int64
+	TempRead, TempDone int64 // temporary blocks read and written
+	ReadTime           time.Duration
+	WALBytes           int64
+}
+
+// StatementGap is a stretch of time whose statements are not fully known, and why.
+type StatementGap struct {
+	Server   string
+	From, To time.Time
+	Reason   string // reset, restarted, evicted, unreachable
+	Lost     int64  // how many statements were evicted, when the server says so
+}
+
+// StatementCounters is one row of pg_stat_statements: counters since Since.
+type StatementCounters struct {
+	StatementDelta           // Calls and all below it, as sums; From and To are not set
+	User, Database int64     // oids
+	Since          time.Time // of this row (PostgreSQL 17 and later); else zero
+}
