@@ -135,6 +135,7 @@ type VacuumProgress struct {
 // SchemaFacts are what stands in one partition's schema.
 type SchemaFacts struct {
 	Part        string
+	Made        time.Time // when its first table was made
 	Tables      []TableFacts
 	Indexes     []IndexFacts
 	Columns     []ColumnFacts

@@ -32,6 +32,8 @@ func (s *Store) SchemaFacts(ctx context.Context, node db.Node) (f model.SchemaFa
 		queueColumns(b, &f)
 		queueSequences(b, &f)
 		queueConstraints(b, &f)
+		// Where the server does not say since when it counts, it counts since the database was made, shortly before.
+		b.Queue(`SELECT coalesce(min(applied_at), now()) FROM migration`).QueryRow(func(row pgx.Row) error { return row.Scan(&f.Made) })
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {

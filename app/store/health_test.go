@@ -59,7 +59,7 @@ func TestFactsWithoutRights(t *testing.T) {
 	cfg := dbtest.Config(t, false)
 	d := opened(t, cfg)
 	owner(t, d, db.Ops, "CREATE ROLE lowly_ops LOGIN", `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO lowly_ops', current_database()); END $$`,
-		"GRANT USAGE ON SCHEMA ops TO lowly_ops")
+		"GRANT USAGE ON SCHEMA ops TO lowly_ops", "GRANT SELECT ON migration TO lowly_ops")
 	t.Cleanup(func() { owner(t, d, db.Ops, "DROP OWNED BY lowly_ops", "DROP ROLE lowly_ops") })
 	part := cfg.Parts[db.Ops]
 	part.Primary = strings.ReplaceAll(part.Primary, db.Role(db.Ops), "lowly_ops")
