@@ -28,13 +28,22 @@ type StatementDelta struct {
 type StatementGap struct {
 	Server   string
 	From, To time.Time
-	Reason   string // reset, restarted, evicted, unreachable
-	Lost     int64  // how many statements were evicted, when the server says so
+	Reason   string // reset, evicted or unreachable
+	Times    int64  // how often statements were evicted; each time a twentieth of them
 }
 
-// StatementCounters is one row of pg_stat_statements: counters since Since.
+// StatementCounters is one row of pg_stat_statements: sums since the server began to count.
 type StatementCounters struct {
-	StatementDelta           // Calls and all below it, as sums; From and To are not set
+	StatementDelta           // From, To and Partition are not set
 	User, Database int64     // oids
+	Role           string    // that ran it
 	Since          time.Time // of this row (PostgreSQL 17 and later); else zero
+}
+
+// StatementSnapshot is pg_stat_statements at one moment. Missing tells why there is none: extension, rights; "" when there is.
+type StatementSnapshot struct {
+	At, Reset time.Time
+	Evictions int64
+	Missing   string
+	Rows      []StatementCounters
 }
