@@ -47,3 +47,31 @@ type StatementSnapshot struct {
 	Missing   string
 	Rows      []StatementCounters
 }
+
+// Plan is how PostgreSQL would run a statement, or ran it.
+type Plan struct {
+	Root      PlanNode
+	Generic   bool // made without knowing the values of placeholders
+	Ran       bool // with times and rows as they were
+	Planning  time.Duration
+	Execution time.Duration
+	Settings  []Attr // that differ from their defaults and changed the plan
+}
+
+// PlanNode is one step of a plan. Costs are PostgreSQL's own units: 1 is the reading of a page in sequence.
+type PlanNode struct {
+	Type                 string // Seq Scan, Hash Join ...
+	Relation, Index      string
+	Startup, Total, Self float64 // cost; Self without that of the steps below
+	Rows                 float64 // expected
+	Width                int
+	ActualRows, Loops    float64       // of each loop; only when it ran
+	ActualTime           time.Duration // of all loops, with the steps below
+	Hit, Read            int64         // blocks, with the steps below
+	Details              []Attr        // Filter, Index Cond, Sort Key ...
+	Removed              float64       // rows that a filter threw away
+	Children             []PlanNode
+}
+
+// Attr is a name and what it says.
+type Attr struct{ Key, Value string }

@@ -29,13 +29,13 @@ func (s *Store) ServerIdentity(ctx context.Context, node db.Node) (identity stri
 
 // What pg_stat_statements is asked: 17 renamed the times of blocks and tells since when each row counts.
 const (
-	statementColumns = `SELECT userid::bigint, dbid::bigint, pg_get_userbyid(userid), queryid, toplevel, calls, total_exec_time, rows,
+	pgstatColumns = `SELECT userid::bigint, dbid::bigint, pg_get_userbyid(userid), queryid, toplevel, calls, total_exec_time, rows,
 			shared_blks_hit, shared_blks_read, shared_blks_dirtied, shared_blks_written, temp_blks_read, temp_blks_written, wal_bytes::bigint, `
-	statementTables = `
+	pgstatTables = `
 		FROM pg_stat_statements(false)
 		WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL`
-	sqlStatements15 = statementColumns + `blk_read_time, NULL::timestamptz` + statementTables
-	sqlStatements17 = statementColumns + `shared_blk_read_time, stats_since` + statementTables
+	sqlPgstat15 = pgstatColumns + `blk_read_time, NULL::timestamptz` + pgstatTables
+	sqlPgstat17 = pgstatColumns + `shared_blk_read_time, stats_since` + pgstatTables
 )
 
 // Statements is a snapshot of the counters of all statements of a node's database. Texts are not read: the server keeps them in
@@ -81,19 +81,19 @@ func readStatements(ctx context.Context, tx pgx.Tx, snap *model.StatementSnapsho
 	if err != nil {
 		return err
 	}
-	sql := sqlStatements15
+	sql := sqlPgstat15
 	if version >= 170000 {
-		sql = sqlStatements17
+		sql = sqlPgstat17
 	}
 	rows, err := tx.Query(ctx, sql)
 	if err != nil {
 		return err
 	}
-	snap.Rows, err = pgx.CollectRows(rows, scanStatement)
+	snap.Rows, err = pgx.CollectRows(rows, scanCounters)
 	return err
 }
 
-func scanStatement(r pgx.CollectableRow) (c model.StatementCounters, err error) {
+func scanCounters(r pgx.CollectableRow) (c model.StatementCounters, err error) {
 	var total, read float64 // ms
 	var since *time.Time
 	err = r.Scan(&c.User, &c.Database, &c.Role, &c.QueryID, &c.Toplevel, &c.Calls, &total, &c.Rows, &c.Hit, &c.Read, &c.Dirtied, &c.Written,
