@@ -3,6 +3,7 @@ package requests
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -176,3 +177,14 @@ func (h *Hour) add(at map[recentKey]int, minute time.Time, d model.StatementDelt
 
 // minusAll keeps who a difference is of, without its sums.
 func minusAll(d model.StatementDelta) model.StatementDelta { return minus(d, d) }
+
+// ID is a statement's name in addresses: our fingerprint, or where there is none the server's own id.
+func (s HourStatement) ID() string {
+	if s.Fingerprint != 0 {
+		return fmt.Sprintf("%016x", uint64(s.Fingerprint))
+	}
+	return fmt.Sprintf("q%016x", uint64(s.QueryID))
+}
+
+// PartitionNames are the partitions' names, in their order.
+func PartitionNames() []string { return partNames() }

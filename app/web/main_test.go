@@ -19,6 +19,7 @@ import (
 	"kibitz/app/db/dbtest"
 	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/requests"
 	"kibitz/app/store"
 )
 
@@ -30,6 +31,8 @@ type site struct {
 	db    *db.DB
 	log   *lockedBuffer
 	ready func() error
+	// sample reads pg_stat_statements once more.
+	sample func()
 
 	mu       sync.Mutex
 	reported []error
@@ -67,10 +70,14 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	log := slog.New(slog.NewJSONHandler(out, nil))
 	w := &site{db: d, log: out, ready: func() error { return nil }}
 	groupings := issues.NewGroupings(st, log)
+	statements := requests.NewStatements(st, log)
+	health := requests.NewHealth(requests.HealthOptions{Store: st, Statements: statements.Recent, Log: log})
+	w.sample = func() { statements.Sample(context.Background()) }
 	refiles := issues.NewRefiles(st, groupings, ids, log)
 	s, err := New(Options{Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
 		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
+		Statements: statements.Recent, Health: health, Explainer: requests.NewExplainer(st),
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },
 		Report: func(_ context.Context, err error) {

@@ -59,6 +59,12 @@ func (s *Server) routes(ingest func(fiber.Router)) {
 	page.Post("/refiles/:id/undo", s.postUndo)
 	page.Get("/compare", s.getCompare)
 
+	page.Get("/queries", s.getQueries)
+	page.Get("/queries/:id", s.getStatement)
+	page.Post("/queries/:id/explain", s.postExplain)
+	page.Get("/database", s.getDatabase)
+	page.Post("/database", s.postDatabase)
+
 	page.Get("/projects", s.getProjects)
 	page.Post("/projects", s.postProjects)
 	page.Get("/projects/new", s.getNewProject)
