@@ -35,6 +35,8 @@ type Program struct {
 	Issues     *issues.Issues
 	Refiles    *issues.Refiles
 	Requests   *requests.Requests
+	Statements *requests.Statements
+	Health     *requests.Health
 	Hub        *issues.Hub
 }
 
@@ -55,6 +57,9 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Rehearsals = issues.NewRehearsals(p.Store, p.Groupings, p.Refiles, p.IDs, c.log)
 	p.Requests = requests.New(p.Store, p.IDs, c.log, requests.Retention{Days: c.config.Perf.RequestDays, MinuteDays: c.config.Perf.MinuteDays,
 		HourDays: c.config.Perf.HourDays, Budget: c.config.Perf.DiskBudget})
+	p.Statements = requests.NewStatements(p.Store, c.log)
+	p.Health = requests.NewHealth(requests.HealthOptions{Store: p.Store, Statements: p.Statements.Recent, Log: c.log,
+		Local: p.embeds, Memory: requests.MemoryAvailable})
 	return p, nil
 }
 
@@ -95,6 +100,9 @@ func (p *Program) partitions(ctx context.Context, c *call, attach bool) (map[db.
 	}
 	return parts, nil
 }
+
+// embeds tells whether a partition is in the embedded PostgreSQL, and so on this machine.
+func (p *Program) embeds(part string) bool { return p.config.Database.Parts[part].Primary == "" }
 
 // databaseName is the one database of the embedded PostgreSQL.
 const databaseName = "kibitz"

@@ -131,7 +131,8 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies})
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
-		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub, Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
+		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub,
+		Statements: s.Statements.Recent, Health: s.Health, Explainer: requests.NewExplainer(s.Store), Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder})
 	if err != nil {
 		return err
@@ -151,6 +152,8 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("rehearsals", func() { s.Rehearsals.Run(db.With(background, db.Jobs)) })
 	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
 	go s.guarded("sums of requests", func() { s.Requests.RunRollups(db.With(background, db.Jobs)) })
+	go s.guarded("statements", func() { s.Statements.Run(db.With(background, db.Jobs)) })
+	go s.guarded("health of databases", func() { s.Health.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
 	go func() { s.failed <- s.web.Serve(s.listener) }()

@@ -39,13 +39,55 @@ func Provision(ctx context.Context, ownerDSN, database string, parts ...Partitio
 		return fmt.Errorf("cannot provision %s: %w", database, err)
 	}
 	defer inside.Close(context.WithoutCancel(ctx))
-	return provisionSchemas(ctx, inside, database, parts)
+	if err := provisionSchemas(ctx, inside, database, parts); err != nil {
+		return err
+	}
+	return provisionMonitoring(ctx, inside)
 }
 
+// provisionRole makes a role that may do nothing by itself. It is a member of pg_monitor without inheriting it: what reads the
+// server's statistics takes that role for one transaction, and no other statement has it.
 func provisionRole(ctx context.Context, conn *pgx.Conn, p Partition) error {
 	_, err := conn.Exec(ctx, "CREATE ROLE "+quote(Role(p))+" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT")
 	if err != nil && !hasCode(err, "42710", "23505") {
 		return fmt.Errorf("cannot create role %s: %w", Role(p), err)
+	}
+	// "tuple concurrently updated" (XX000): another process grants the same.
+	if _, err := conn.Exec(ctx, "GRANT pg_monitor TO "+quote(Role(p))); err != nil && !hasCode(err, "23505", "XX000") {
+		return fmt.Errorf("cannot let role %s see statistics: %w", Role(p), err)
+	}
+	return nil
+}
+
+// monitoring are the extensions that checks read, where the server has them.
+var monitoring = []string{"pg_stat_statements", "pg_buffercache"}
+
+// provisionMonitoring puts the extensions into a schema of their own, which only pg_monitor may use.
+func provisionMonitoring(ctx context.Context, conn *pgx.Conn) error {
+	statements := []string{"CREATE SCHEMA IF NOT EXISTS monitoring", "GRANT USAGE ON SCHEMA monitoring TO pg_monitor"}
+	for _, name := range monitoring {
+		var there bool
+		err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = $1)", name).Scan(&there)
+		if err != nil {
+			return fmt.Errorf("cannot look for the extension %s: %w", name, err)
+		}
+		if there {
+			statements = append(statements, "CREATE EXTENSION IF NOT EXISTS "+name+" SCHEMA monitoring")
+		}
+	}
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(715190220)"); err != nil {
+			return err
+		}
+		for _, sql := range statements {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cannot make the extensions that checks read: %w", err)
 	}
 	return nil
 }

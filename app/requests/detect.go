@@ -81,7 +81,7 @@ func (r *Requests) FindingIssues(ctx context.Context, project int64, found []det
 	}
 	keys := make([][]byte, len(found))
 	for i := range found {
-		key := keyOf(&found[i])
+		key := findingKeyOf(&found[i])
 		keys[i] = key[:]
 	}
 	byKey, err := r.store.FindingIssues(ctx, project, keys)

@@ -251,6 +251,6 @@ func (r *Requests) StatementsByRelease(ctx context.Context, e Endpoint, p model.
 	for i := range rows {
 		ids = append(ids, rows[i].Statement)
 	}
-	texts, err := r.store.Statements(ctx, compact(ids))
+	texts, err := r.store.StatementsByID(ctx, compact(ids))
 	return rows, texts, err
 }

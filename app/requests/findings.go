@@ -93,7 +93,7 @@ func (f *findings) file(d *Digester, b *batch, it *item) (err error) {
 		if found.Hint {
 			continue
 		}
-		key := findingKey{it.project, keyOf(found)}
+		key := findingKey{it.project, findingKeyOf(found)}
 		if fixed := f.fixed[key]; fixed != 0 && it.row.Release < fixed {
 			b.count(it.project, it.received, "finding", string(ingest.Filtered), "fixed_in_later_release", 1)
 			continue
@@ -133,7 +133,7 @@ func (f *findings) due(key findingKey, it *item) int64 {
 	return n
 }
 
-func keyOf(f *detect.Finding) [16]byte { return md5.Sum([]byte(strings.Join(f.Fingerprint, "\x00"))) }
+func findingKeyOf(f *detect.Finding) [16]byte { return md5.Sum([]byte(strings.Join(f.Fingerprint, "\x00"))) }
 
 // findingEvent is a finding in the form of an error event, so that the grouper treats it as one: its issue is resolved,
 // comes back, is merged and archived as any other.

@@ -49,8 +49,8 @@ func (s *Store) StatementSums(ctx context.Context, q StatementQuery) ([]Statemen
 	return rows, nil
 }
 
-// Statements gives statements by their ids.
-func (s *Store) Statements(ctx context.Context, ids []int32) (map[int32]Statement, error) {
+// StatementsByID gives statements by their ids.
+func (s *Store) StatementsByID(ctx context.Context, ids []int32) (map[int32]Statement, error) {
 	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT id, project_id, fingerprint, sql, sample, first_seen FROM statement WHERE id = ANY($1)`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read statements: %w", err)

@@ -20,6 +20,7 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/perf"
+	"kibitz/app/requests"
 	"kibitz/app/store"
 	"kibitz/app/trace"
 )
@@ -32,6 +33,8 @@ type site struct {
 	db    *db.DB
 	log   *lockedBuffer
 	ready func() error
+	// sample reads pg_stat_statements once more.
+	sample func()
 
 	recorder *perf.Recorder
 
@@ -74,10 +77,14 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	w.recorder = perf.New(perf.Options{Sink: w.takeRequests, Interval: time.Hour, Skip: []string{"kibitz/app/db"}})
 	t.Cleanup(func() { w.recorder.Close(context.Background()) })
 	groupings := issues.NewGroupings(st, log)
+	statements := requests.NewStatements(st, log)
+	health := requests.NewHealth(requests.HealthOptions{Store: st, Statements: statements.Recent, Log: log})
+	w.sample = func() { statements.Sample(context.Background()) }
 	refiles := issues.NewRefiles(st, groupings, ids, log)
 	s, err := New(Options{Recorder: w.recorder, Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
 		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
+		Statements: statements.Recent, Health: health, Explainer: requests.NewExplainer(st),
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },
 		Report: func(_ context.Context, err error) {

@@ -73,6 +73,12 @@ func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
 	page.Get("/endpoint.csv", s.getEndpointCSV)
 	page.Post("/endpoint/settings", s.postEndpointSettings)
 
+	page.Get("/queries", s.getQueries)
+	page.Get("/queries/:id", s.getStatement)
+	page.Post("/queries/:id/explain", s.postExplain)
+	page.Get("/database", s.getDatabase)
+	page.Post("/database", s.postDatabase)
+
 	page.Get("/projects", s.getProjects)
 	page.Post("/projects", s.postProjects)
 	page.Get("/projects/new", s.getNewProject)

@@ -37,6 +37,9 @@ type Options struct {
 	KeepOneIn      int    // one in so many unremarkable requests keeps its spans
 	Syslog         string // where syslog is taken; "" when it is not
 	Hub            *issues.Hub
+	Statements     *requests.RecentStatements
+	Health         *requests.Health
+	Explainer      *requests.Explainer
 	// Ingest mounts the endpoints that SDKs send to; HeaderReceived sets their limits before a body is read.
 	Ingest         func(fiber.Router)
 	HeaderReceived func(*fasthttp.RequestHeader) fasthttp.RequestConfig
@@ -70,6 +73,9 @@ type Server struct {
 	keepOneIn  int
 	syslog     string
 	hub        *issues.Hub
+	statements *requests.RecentStatements
+	health     *requests.Health
+	explainer  *requests.Explainer
 	proxies    proxies
 	testEvent  func(ctx context.Context, key model.ProjectKey, by model.Account) error
 	ready      func(ctx context.Context) error
@@ -101,7 +107,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
-		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, proxies: trusted,
+		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
+		explainer: o.Explainer, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{

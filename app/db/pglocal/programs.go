@@ -29,6 +29,27 @@ type programs struct {
 
 func (p programs) path(name string) string { return filepath.Join(p.dir, name) }
 
+// libraryDirs are where packages keep the libraries that the server loads, seen from the directory of its programs: Debian,
+// Homebrew and the released archives; archives as they are unpacked; Fedora and PGDG.
+var libraryDirs = []string{"../lib", "../lib/postgresql", "../lib64/pgsql", "../lib/pgsql"}
+
+// has tells whether a library that the server can load at its start is there.
+func (p programs) has(library string) bool {
+	// Links lead from where programs are found to where the package is.
+	dir, err := filepath.EvalSymlinks(p.dir)
+	if err != nil {
+		return false
+	}
+	for _, lib := range libraryDirs {
+		for _, ending := range []string{".so", ".dylib"} {
+			if _, err := os.Stat(filepath.Join(dir, lib, library+ending)); err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // usualPlaces are where Debian, Fedora and PGDG, Homebrew and Postgres.app put the programs.
 var usualPlaces = []string{
 	"/usr/lib/postgresql/*/bin",

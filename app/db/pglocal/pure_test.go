@@ -201,11 +201,11 @@ func TestBlocked(t *testing.T) {
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for memory, want := range map[int64]string{256 << 20: "64MB", 2 << 30: "256MB", 64 << 30: "512MB"} {
-		if got := settings(memory, "linux"); !strings.Contains(got, "\nshared_buffers = "+want+"\n") || strings.Contains(got, "fsync_writethrough") {
+		if got := settings(memory, "linux", false); !strings.Contains(got, "\nshared_buffers = "+want+"\n") || strings.Contains(got, "fsync_writethrough") {
 			t.Errorf("with %d bytes of memory:\n%s", memory, got)
 		}
 	}
-	if !strings.Contains(settings(2<<30, "darwin"), "fsync_writethrough") {
+	if !strings.Contains(settings(2<<30, "darwin", false), "fsync_writethrough") {
 		t.Error("macOS needs a real sync")
 	}
 	if got := meminfoTotal("MemFree: 1 kB\nMemTotal:       16384000 kB\n"); got != 16384000 {
