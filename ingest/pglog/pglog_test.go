@@ -67,8 +67,7 @@ func TestPrefixes(t *testing.T) {
 			prefixes = append(prefixes, "")
 		}
 		for _, prefix := range prefixes {
-			log := c.written + want.Message
-			log = c.written + "LOG:  duration: 1.500 ms  statement: SELECT 1\n" + c.written + "DETAIL:  parameters: $1 = 'x'\n"
+			log := c.written + "LOG:  duration: 1.500 ms  statement: SELECT 1\n" + c.written + "DETAIL:  parameters: $1 = 'x'\n"
 			got, stats := read(t, log, Options{Prefix: prefix, Format: Stderr})
 			if len(got) != 1 {
 				t.Errorf("%q with %q (%q): %d entries, %+v", c.written, prefix, stats.Prefix, len(got), stats)
