@@ -117,10 +117,7 @@ func (q *queriesCommand) fromFile() error {
 		return err
 	}
 	defer in.Close()
-	d, err := pglog.NewDigest(q.sql)
-	if err != nil {
-		return err
-	}
+	d := pglog.NewDigest(q.sql)
 	p := newProgress(q.c.err, size)
 	stats, err := pglog.Read(p.reader(in), q.log, func(e *pglog.Entry) {
 		if !e.Time.Before(q.from) {

@@ -6,14 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/DataDog/sketches-go/ddsketch"
-	"github.com/DataDog/sketches-go/ddsketch/mapping"
-
+	"kibitz/app/sketch"
 	"kibitz/ingest/sqltext"
 )
-
-// Accuracy is how far off a percentile may be, as a share of it.
-const Accuracy = 0.01
 
 // MaxStatements bounds the different statements that are counted apart (limit pglog.MaxStatements); further ones are
 // counted in Totals.Unlisted.
@@ -51,7 +46,8 @@ type Stat struct {
 	Databases           []string
 	Applications        []string
 
-	sketch *ddsketch.DDSketch // of Timed, in milliseconds
+	// Durations are those of Timed, in microseconds.
+	Durations *sketch.Sketch
 }
 
 // Sample is one call.
@@ -71,16 +67,16 @@ func (s *Stat) Mean() time.Duration {
 	return s.Total / time.Duration(s.Timed)
 }
 
-// Quantile is the duration that a share q of the calls do not exceed, within Accuracy.
+// Quantile is the duration that a share q of the calls do not exceed, within sketch.Error: of 2 calls the 95th percentile is
+// the slower one.
 func (s *Stat) Quantile(q float64) time.Duration {
-	if s.sketch == nil {
+	if s.Timed == 0 {
 		return 0
 	}
-	ms, err := s.sketch.GetValueAtQuantile(q)
-	if err != nil {
-		return 0
-	}
-	return min(max(time.Duration(math.Round(ms*float64(time.Millisecond))), s.Min), s.Max)
+	// The sketch counts from 0 to n-1 and rounds down; half a rank more keeps rounding errors from the rank before.
+	rank := math.Ceil(q*float64(s.Timed)) - 0.5
+	us := s.Durations.Quantile(rank / max(1, float64(s.Timed-1)))
+	return min(max(time.Duration(math.Round(us))*time.Microsecond, s.Min), s.Max)
 }
 
 // Totals are those of all statements together. Executed, Parsed and Bound are what pgBadger calls the total query
@@ -105,7 +101,6 @@ type Digest struct {
 	forms    *sqltext.Normalizer
 	stats    map[uint64]*Stat
 	backends map[int32]*session
-	mapping  mapping.IndexMapping
 }
 
 // session is what a backend has told and what waits for its other half.
@@ -123,12 +118,8 @@ type called struct {
 }
 
 // NewDigest makes an empty one. Statements of entries without a Form are normalised with forms.
-func NewDigest(forms *sqltext.Normalizer) (*Digest, error) {
-	m, err := mapping.NewLogarithmicMapping(Accuracy)
-	if err != nil {
-		return nil, err
-	}
-	return &Digest{forms: forms, stats: map[uint64]*Stat{}, backends: map[int32]*session{}, mapping: m}, nil
+func NewDigest(forms *sqltext.Normalizer) *Digest {
+	return &Digest{forms: forms, stats: map[uint64]*Stat{}, backends: map[int32]*session{}}
 }
 
 // Add takes an entry. It keeps no memory of it but clones.

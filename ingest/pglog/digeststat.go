@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/DataDog/sketches-go/ddsketch"
-	"github.com/DataDog/sketches-go/ddsketch/store"
+	"kibitz/app/sketch"
 )
 
 // stat is that of an entry's statement; nil when there are too many.
@@ -61,22 +60,21 @@ func (d *Digest) call(e *Entry) {
 	}
 	s.Calls++
 	if e.Timed {
-		s.time(e.Duration, d)
+		s.time(e.Duration)
 		s.sample(e)
 	}
 }
 
-func (s *Stat) time(t time.Duration, d *Digest) {
+func (s *Stat) time(t time.Duration) {
 	if s.Timed++; s.Timed == 1 || t < s.Min {
 		s.Min = t
 	}
 	s.Max = max(s.Max, t)
 	s.Total += t
-	if s.sketch == nil {
-		s.sketch = ddsketch.NewDDSketch(d.mapping, store.NewBufferedPaginatedStore(), store.NewBufferedPaginatedStore())
+	if s.Durations == nil {
+		s.Durations = sketch.New()
 	}
-	// It fails for values outside the mapping only, which no duration reaches.
-	_ = s.sketch.Add(float64(t) / float64(time.Millisecond))
+	s.Durations.Add(float64(t)/float64(time.Microsecond), 1)
 }
 
 // sample keeps an entry when it is among the slowest.

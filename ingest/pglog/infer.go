@@ -91,7 +91,7 @@ func (i *inference) whole() bool {
 	if i.session(s) {
 		return true
 	}
-	if n := count(s, "0123456789abcdefABCDEF.:"); n > 6 && n < len(s) && s[n] == '(' && i.closing(n) > 0 {
+	if n := count(s, "0123456789abcdefABCDEF.:"); n > 2 && (s[0] != ':' || s[1] == ':') && n < len(s) && s[n] == '(' && i.closing(n) > 0 {
 		return i.put("%r", i.closing(n))
 	}
 	if strings.HasPrefix(s, "[local]") {

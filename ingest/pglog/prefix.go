@@ -117,9 +117,19 @@ func (m *match) from(i int, s string) bool {
 	case 'a', 'u', 'L', 'd', 'r', 'h', 'b', 'i':
 		return m.free(i, s)
 	}
-	text := strings.TrimLeft(s, " ") // padding
-	n := m.fixed(p.escape, text)
-	return n >= 0 && (m.from(i+1, text[n:]) || m.from(i+1, strings.TrimLeft(text[n:], " ")))
+	unpadded := strings.TrimLeft(s, " ")
+	return m.form(i, s) || len(unpadded) < len(s) && m.form(i, unpadded)
+}
+
+// form reads a piece with a form of its own, with or without the blanks that pad it on the right.
+func (m *match) form(i int, s string) bool {
+	n := m.fixed(m.pieces[i].escape, s)
+	if n < 0 {
+		return false
+	}
+	rest := s[n:]
+	unpadded := strings.TrimLeft(rest, " ")
+	return m.from(i+1, rest) || len(unpadded) < len(rest) && m.from(i+1, unpadded)
 }
 
 // end reads what a prefix must be followed by.
@@ -144,8 +154,10 @@ func (m *match) fixed(escape byte, s string) int {
 		m.entry.Time = t
 		return n
 	case 's':
-		_, n := scanTime(s)
-		return n
+		if _, n := scanTime(s); n > 0 {
+			return n
+		}
+		return -1
 	case 'p':
 		n := count(s, "0123456789")
 		if n == 0 {

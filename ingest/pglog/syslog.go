@@ -120,7 +120,6 @@ type syslog struct {
 	turn   int
 	stats  *Stats
 	emit   func(*Entry)
-	now    func() time.Time
 }
 
 func newSyslog(p *Prefix, stats *Stats, emit func(*Entry)) *syslog {

@@ -258,7 +258,9 @@ func (f *folder) print() string {
 // apart tells whether a blank stands between two tokens.
 func apart(a, b token) bool {
 	switch b.text {
-	case ",", ")", "]", ";", ".", "::":
+	case "::":
+		return a.text == ":" // which would make another token of the two
+	case ",", ")", "]", ";", ".":
 		return false
 	case "(":
 		return a.kind == word && keywords[a.text] || a.kind == operator || a.kind == placeholder || a.text == "," || a.text == ";" || a.text == ")"

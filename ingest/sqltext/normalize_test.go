@@ -71,6 +71,7 @@ var forms = []struct{ sql, want string }{
 	{"select \xff\xfe'x'", "select \uFFFD ?"},
 	{"a;b;", "a; b"},
 	{"x := 5", "x := ?"},
+	{"0: ::", "? : ::"},
 	{")(](", ") (]("},
 }
 
@@ -167,7 +168,7 @@ func FuzzNormalize(f *testing.F) {
 }
 
 // pieces are put together at random: what fuzzing seldom finds.
-var pieces = strings.Fields("select ? 1 'a' - + ( ) [ ] array , or and in values a \"B\" :: int null true not is ; . * = ?| %s :x where on interval 'x'::int savepoint s_1 $1 $$ /* */ -- with time zone ' E' \" = < any then set")
+var pieces = strings.Fields("select : := ? 1 'a' - + ( ) [ ] array , or and in values a \"B\" :: int null true not is ; . * = ?| %s :x where on interval 'x'::int savepoint s_1 $1 $$ /* */ -- with time zone ' E' \" = < any then set")
 
 func TestIdempotent(t *testing.T) {
 	t.Parallel()
