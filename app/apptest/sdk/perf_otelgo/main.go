@@ -80,7 +80,9 @@ func routes(base string) http.Handler {
 		}
 		w.Write(body)
 	})
-	mux.HandleFunc("GET /fail", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "the cart has no total", http.StatusInternalServerError) })
+	mux.HandleFunc("GET /fail", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "the cart has no total", http.StatusInternalServerError)
+	})
 	return mux
 }
 
