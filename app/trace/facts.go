@@ -284,10 +284,22 @@ func (f *Facts) evaluation(key, value string) {
 	} else if f.flag.Variant == "" || key != "feature_flag.result.value" {
 		f.flag.Variant = f.clip(value, MaxAttrKey)
 	}
-	if f.flag.Key != "" && f.flag.Variant != "" {
-		f.Switch(f.flag.Key, f.flag.Variant)
-		f.flag = Switch{}
+}
+
+// Event sets an attribute of an event within the span, of which switches and exceptions are read; EndEvent ends it.
+func (f *Facts) Event(key, value string) {
+	switch key {
+	case "feature_flag.key", "feature_flag.variant", "feature_flag.result.variant", "feature_flag.result.value":
+		f.evaluation(key, value)
+	case "exception.type", "exception.message":
+		f.Attr(key, value)
 	}
+}
+
+// EndEvent ends an event.
+func (f *Facts) EndEvent() {
+	f.Switch(f.flag.Key, f.flag.Variant)
+	f.flag = Switch{}
 }
 
 // Switch adds the answer of a feature switch.

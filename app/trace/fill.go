@@ -7,6 +7,7 @@ import (
 
 // Span is the piece of work that the facts tell of, without its ids and times.
 func (f *Facts) Span() Span {
+	f.EndEvent()
 	s := Span{Op: f.op(), System: f.System, Rows: f.Rows, File: f.File, Line: f.Line, Func: f.function(), State: f.state()}
 	s.Failed = f.fails(s.State)
 	s.Category = CategoryOf(s.Op, s.System)
@@ -20,6 +21,7 @@ func (f *Facts) Span() Span {
 
 // Request is the request that the facts tell of, without its ids and times.
 func (f *Facts) Request() Request {
+	f.EndEvent()
 	q := Request{Op: f.op(), Method: f.Method, Status: f.Status, Service: f.Service, Release: f.Release, Environment: f.Environment,
 		Host: f.Host, Platform: f.Platform, User: f.user(), Switches: f.Switches, Keep: f.Keep, Weight: 1, State: f.state()}
 	q.Failed = f.fails(q.State)

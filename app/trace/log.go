@@ -22,16 +22,18 @@ type LogLine struct {
 // LevelOf is a level in our words: of its name, in any of the usual spellings, or else of OpenTelemetry's severity number
 // (https://opentelemetry.io/docs/specs/otel/logs/data-model/), which is 0 or less when unknown. What neither tells is info.
 func LevelOf(name string, number int) string {
-	switch strings.ToLower(name) {
-	case "trace", "debug", "info", "warn", "error", "fatal":
-		return strings.ToLower(name)
-	case "warning":
-		return "warn"
-	case "information", "informational", "notice", "log":
+	switch strings.ToLower(whole(name, MaxOp)) { // constants, so that no name is kept by reference
+	case "trace":
+		return "trace"
+	case "debug":
+		return "debug"
+	case "info", "information", "informational", "notice", "log":
 		return "info"
-	case "err", "severe":
+	case "warn", "warning":
+		return "warn"
+	case "error", "err", "severe":
 		return "error"
-	case "critical", "alert", "emergency", "emerg", "panic":
+	case "fatal", "critical", "alert", "emergency", "emerg", "panic":
 		return "fatal"
 	}
 	if number > 24 || number < 1 {
