@@ -27,8 +27,8 @@ type PipelineOptions struct {
 	Log      *slog.Logger
 }
 
-// Pipeline takes items that a receiver authenticated: it checks and compresses events, puts them into the spool,
-// and counts everything else.
+// Pipeline takes items that a receiver authenticated: it checks and compresses events, reads requests and log lines, puts
+// them into the spool, and counts everything else.
 type Pipeline struct {
 	spool    *Spool
 	outcomes *Outcomes
@@ -66,41 +66,28 @@ func (p *Pipeline) Healthy() error {
 	return nil
 }
 
-// Accept takes the items of one envelope. It returns when every event among them is safe on disk, with the id of
-// the first. Items that are not events are counted and dropped, which is no error: the sender could do nothing
+// Accept takes the items of one envelope. It returns when everything of them that is kept is safe on disk, with the id of
+// the first event. Items that nothing keeps are counted and dropped, which is no error: the sender could do nothing
 // about it. The payloads are not kept.
-func (p *Pipeline) Accept(ctx context.Context, from Source, envelopeID string, items []envelope.Item) (string, error) {
+func (p *Pipeline) Accept(ctx context.Context, from Source, env envelope.Envelope, items []envelope.Item) (string, error) {
 	if n := countEvents(items); n > 1 {
 		p.outcomes.Count(from.Project, "error", Invalid, "several_events", int64(n))
 		return "", errs.New(errs.Invalid, "The envelope has %d events; one is allowed. Send an envelope for each.", n)
 	}
-	var records []Record
-	var refused error
+	in := intake{Pipeline: p, from: from, env: env}
 	for i := range items {
-		item := &items[i]
-		switch item.Type {
-		case "event":
-			r, err := p.record(from, envelopeID, item.Payload)
-			if err != nil {
-				refused = err
-				continue
-			}
-			records = append(records, r)
-		case "client_report":
-			p.clientReport(from.Project, item.Payload)
-		default:
-			category, reason := categoryOf(item.Type)
-			p.outcomes.Count(from.Project, category, Filtered, reason, 1)
-		}
+		in.take(&items[i])
 	}
-	if len(records) == 0 {
-		return plainID(envelopeID), refused
-	}
-	if err := p.spool.Append(ctx, records...); err != nil {
-		p.outcomes.Count(from.Project, "error", RateLimited, "spool_unavailable", int64(len(records)))
+	if err := in.keep(ctx); err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(records[0].EventID[:]), nil
+	if in.kept() == 0 {
+		return plainID(env.EventID), in.refused
+	}
+	if len(in.events) > 0 {
+		return hex.EncodeToString(in.events[0].EventID[:]), nil
+	}
+	return plainID(env.EventID), nil
 }
 
 func countEvents(items []envelope.Item) (n int) {
@@ -173,8 +160,7 @@ func plainID(text string) string {
 // categories are the item types of https://develop.sentry.dev/sdk/data-model/envelope-items/ that are not taken
 // yet, by the category that quotas and outcomes know them under.
 var categories = map[string]string{
-	"transaction": "transaction", "session": "session", "sessions": "session", "attachment": "attachment", "span": "span",
-	"log": "log_item", "trace_metric": "trace_metric", "profile": "profile", "profile_chunk": "profile_chunk", "check_in": "monitor",
+	"session": "session", "sessions": "session", "attachment": "attachment", "trace_metric": "trace_metric", "profile": "profile", "profile_chunk": "profile_chunk", "check_in": "monitor",
 	"replay_event": "replay", "replay_recording": "replay", "replay_video": "replay", "user_report": "feedback", "feedback": "feedback",
 	"statsd": "metric_bucket", "metric_meta": "metric_bucket", "metric_buckets": "metric_bucket", "raw_security": "security", "otel_span": "span",
 }

@@ -10,51 +10,57 @@ import (
 )
 
 // maxRecordItems bounds the requests or log lines of one record, and so what the drain unfolds at a time.
-const maxRecordItems = 500
+// maxRecordSpans bounds the spans of the requests in a record, unless it is one request alone.
+const (
+	maxRecordItems = 500
+	maxRecordSpans = 50_000
+)
 
 // AcceptRequests takes requests with their spans, from whichever door. It returns when they are safe on disk. Nothing of
 // them is kept by reference.
 func (p *Pipeline) AcceptRequests(ctx context.Context, from Source, requests []trace.Request) error {
-	var records []Record
-	for rest := requests; len(rest) > 0; {
-		n := min(len(rest), maxRecordItems)
-		records = append(records, p.packed(from, KindRequests, trace.Append(nil, rest[:n])))
-		rest = rest[n:]
-	}
-	if err := p.append(ctx, records); err != nil {
-		whole, spans := countRequests(requests)
-		p.outcomes.Count(from.Project, "transaction", RateLimited, "spool_unavailable", whole)
-		p.outcomes.Count(from.Project, "span", RateLimited, "spool_unavailable", spans)
-		return err
-	}
-	return nil
+	in := intake{Pipeline: p, from: from, requests: requests}
+	return in.keep(ctx)
 }
 
 // AcceptLogs takes log lines. It returns when they are safe on disk. Nothing of them is kept by reference.
 func (p *Pipeline) AcceptLogs(ctx context.Context, from Source, lines []trace.LogLine) error {
-	var records []Record
+	in := intake{Pipeline: p, from: from, lines: lines}
+	return in.keep(ctx)
+}
+
+func (p *Pipeline) requestRecords(from Source, requests []trace.Request) (records []Record) {
+	for rest := requests; len(rest) > 0; {
+		n := batchOf(rest)
+		records = append(records, p.packed(from, KindRequests, trace.Append(nil, rest[:n])))
+		rest = rest[n:]
+	}
+	return records
+}
+
+// batchOf is how many of the requests go into one record.
+func batchOf(requests []trace.Request) int {
+	spans := 0
+	for i := range requests[:min(len(requests), maxRecordItems)] {
+		if spans += len(requests[i].Spans); spans > maxRecordSpans && i > 0 {
+			return i
+		}
+	}
+	return min(len(requests), maxRecordItems)
+}
+
+func (p *Pipeline) logRecords(from Source, lines []trace.LogLine) (records []Record) {
 	for rest := lines; len(rest) > 0; {
 		n := min(len(rest), maxRecordItems)
 		records = append(records, p.packed(from, KindLogs, trace.AppendLogs(nil, rest[:n])))
 		rest = rest[n:]
 	}
-	if err := p.append(ctx, records); err != nil {
-		p.outcomes.Count(from.Project, "log_item", RateLimited, "spool_unavailable", int64(len(lines)))
-		return err
-	}
-	return nil
+	return records
 }
 
 func (p *Pipeline) packed(from Source, kind Kind, raw []byte) Record {
 	return Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: kind, Received: from.Received,
 		RemoteIP: from.RemoteIP, Payload: p.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/4))}
-}
-
-func (p *Pipeline) append(ctx context.Context, records []Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	return p.spool.Append(ctx, records...)
 }
 
 // countRequests is how many requests and how many spans there are, as quotas and outcomes count them: the request's own

@@ -415,7 +415,7 @@ func TestPipeline(t *testing.T) {
 	ids := model.NewIDs(1)
 	o := NewOutcomes(s, ids, quiet())
 	p := NewPipeline(PipelineOptions{Spool: s, Outcomes: o, IDs: ids, Limits: DefaultLimits(), Log: quiet()})
-	id, err := p.Accept(t.Context(), Source{Project: 7}, "", []envelope.Item{
+	id, err := p.Accept(t.Context(), Source{Project: 7}, envelope.Envelope{}, []envelope.Item{
 		{Type: "event", Payload: []byte(`{"event_id":"0123456789ABCDEF0123456789abcdef"}`)},
 		{Type: "transaction", Payload: []byte(`{}`)},
 		{Type: "client_report", Payload: []byte(`{"discarded_events":[{"reason":"queue_overflow","category":"error","quantity":9},{"reason":"x","category":"log_item","quantity":-3}]}`)},
@@ -435,7 +435,7 @@ func TestPipeline(t *testing.T) {
 	if len(want) > 0 || p.Healthy() != nil {
 		t.Errorf("not counted: %v", want)
 	}
-	if _, err := p.Accept(t.Context(), Source{Project: 7}, "", []envelope.Item{{Type: "event", Payload: make([]byte, 2<<20)}}); err == nil {
+	if _, err := p.Accept(t.Context(), Source{Project: 7}, envelope.Envelope{}, []envelope.Item{{Type: "event", Payload: make([]byte, 2<<20)}}); err == nil {
 		t.Error("an event of 2 MiB is taken")
 	}
 }

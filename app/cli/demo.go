@@ -113,7 +113,7 @@ func (s *server) demoTraffic(ctx context.Context) error {
 }
 
 func (s *server) demoEvent(ctx context.Context, from ingest.Source, event []byte) error {
-	_, err := s.pipeline.Accept(ctx, from, "", []envelope.Item{{Type: "event", Payload: event}})
+	_, err := s.pipeline.Accept(ctx, from, envelope.Envelope{}, []envelope.Item{{Type: "event", Payload: event}})
 	return err
 }
 

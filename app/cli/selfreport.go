@@ -99,7 +99,7 @@ func (r *selfReporter) run() {
 // take hands one event to the pipeline.
 func (r *selfReporter) take(ctx context.Context, payload []byte) error {
 	_, err := r.pipeline.Accept(ctx, ingest.Source{Project: r.project, KeyID: r.key, Received: time.Now()},
-		"", []envelope.Item{{Type: "event", Payload: payload}})
+		envelope.Envelope{}, []envelope.Item{{Type: "event", Payload: payload}})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSelf, err)
 	}
@@ -164,7 +164,7 @@ func (r *selfReporter) testEvent(ctx context.Context, key model.ProjectKey, by m
 	if err != nil {
 		return fmt.Errorf("cannot make a test event: %w", err)
 	}
-	_, err = r.pipeline.Accept(ctx, ingest.Source{Project: key.ProjectID, KeyID: key.ID, Received: time.Now()}, "",
+	_, err = r.pipeline.Accept(ctx, ingest.Source{Project: key.ProjectID, KeyID: key.ID, Received: time.Now()}, envelope.Envelope{},
 		[]envelope.Item{{Type: "event", Payload: payload}})
 	return err
 }

@@ -370,6 +370,7 @@ func limits(c *config.Config) ingest.Limits {
 	l := ingest.DefaultLimits()
 	l.EnvelopeWire, l.StoreWire, l.EnvelopeSize, l.EventSize = c.Ingest.EnvelopeWire, c.Ingest.StoreWire, c.Ingest.EnvelopeSize, c.Ingest.EventSize
 	l.Items, l.JSONDepth, l.JSONNodes, l.HeaderLine = c.Ingest.Items, c.Ingest.JSONDepth, c.Ingest.JSONNodes, c.Ingest.HeaderLine
+	l.ContainerSize, l.OTLPWire, l.OTLPSize, l.OTLPItems = c.Ingest.ContainerSize, c.Ingest.OTLPWire, c.Ingest.OTLPSize, c.Ingest.OTLPItems
 	l.HighWater, l.InFlight = c.Spool.HighWater, c.Ingest.InFlight
 	return l
 }

@@ -27,8 +27,9 @@ type Config struct {
 	}
 	Postgres struct{ Bin string }
 	Ingest   struct {
-		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, HeaderLine, InFlight int
-		Items, JSONDepth, JSONNodes                                            int
+		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, ContainerSize, HeaderLine, InFlight int
+		OTLPWire, OTLPSize, OTLPItems                                                         int
+		Items, JSONDepth, JSONNodes                                                           int
 	}
 	Syslog struct {
 		Listen, Allow                        []string
@@ -136,8 +137,8 @@ func (c *Config) check() (wrong []error) {
 	if c.Syslog.Buffer < 4*c.Syslog.MessageSize {
 		wrong = append(wrong, errors.New("syslog_buffer: must be at least four times syslog_message_size"))
 	}
-	if c.Ingest.EnvelopeSize > c.Ingest.InFlight {
-		wrong = append(wrong, errors.New("ingest.in_flight: must be at least ingest.envelope_size"))
+	if max(c.Ingest.EnvelopeSize, c.Ingest.OTLPSize) > c.Ingest.InFlight {
+		wrong = append(wrong, errors.New("ingest.in_flight: must be at least ingest.envelope_size and ingest.otlp_size"))
 	}
 	return wrong
 }

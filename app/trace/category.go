@@ -7,12 +7,12 @@ import "strings"
 var prefixes = map[string]Category{"db": DB, "cache": Cache, "http": HTTP, "grpc": HTTP, "rpc": HTTP, "template": Template,
 	"view": Template, "ui": Template, "pool": Pool}
 
-// CategoryOf sorts an op. A server's op (http.server) is the program's own work; stores that are asked as caches are
-// caches, whatever the client calls them.
+// CategoryOf sorts an op. A server's op (http.server) is the program's own work, and so is view.render, by which Django's SDK
+// means the whole view function; stores that are asked as caches are caches, whatever the client calls them.
 func CategoryOf(op, system string) Category {
 	prefix, rest, _ := strings.Cut(op, ".")
 	switch {
-	case rest == "server" || prefix == "view" && rest != "render":
+	case rest == "server" || prefix == "view" && rest != "response.render":
 		return Other
 	case prefix == "db" && isCache(system, rest):
 		return Cache

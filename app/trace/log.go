@@ -1,6 +1,9 @@
 package trace
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // LogLine is a line of a program's log.
 type LogLine struct {
@@ -14,4 +17,27 @@ type LogLine struct {
 	Span                                SpanID
 	Service, Release, Environment, Host string
 	Attrs                               []Attr
+}
+
+// LevelOf is a level in our words: of its name, in any of the usual spellings, or else of OpenTelemetry's severity number
+// (https://opentelemetry.io/docs/specs/otel/logs/data-model/), which is 0 or less when unknown. What neither tells is info.
+func LevelOf(name string, number int) string {
+	switch strings.ToLower(whole(name, MaxOp)) { // constants, so that no name is kept by reference
+	case "trace":
+		return "trace"
+	case "debug":
+		return "debug"
+	case "info", "information", "informational", "notice", "log":
+		return "info"
+	case "warn", "warning":
+		return "warn"
+	case "error", "err", "severe":
+		return "error"
+	case "fatal", "critical", "alert", "emergency", "emerg", "panic":
+		return "fatal"
+	}
+	if number > 24 || number < 1 {
+		return "info"
+	}
+	return [...]string{"trace", "debug", "info", "warn", "error", "fatal"}[(number-1)/4]
 }

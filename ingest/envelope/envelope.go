@@ -16,6 +16,7 @@ type Envelope struct {
 	EventID string
 	DSN     string
 	SentAt  string
+	DSC     DSC
 }
 
 // Item is one item. Payload is a part of the envelope's bytes.
@@ -40,7 +41,7 @@ func Parse(body []byte, lim Limits) (env Envelope, items []Item, err error) {
 	if err != nil {
 		return env, nil, err
 	}
-	env = Envelope{EventID: str(head.Get("event_id"), 64), DSN: str(head.Get("dsn"), 2048), SentAt: str(head.Get("sent_at"), 64)}
+	env = Envelope{EventID: str(head.Get("event_id"), 64), DSN: str(head.Get("dsn"), 2048), SentAt: str(head.Get("sent_at"), 64), DSC: dscOf(head)}
 	if id := head.Get("event_id"); id != nil && id.Type() != fastjson.TypeNull && !isID(env.EventID) {
 		return env, nil, &Error{"event_id", "The envelope's event_id is not 32 hexadecimal digits."}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/valyala/fastjson"
 )
@@ -191,4 +192,35 @@ func pairs(v *fastjson.Value, most, maxValue int) []Pair {
 		out = append(out, Pair{key, text})
 	})
 	return out
+}
+
+// bytesOf are those of a string, nil of anything else. They belong to the JSON.
+func bytesOf(v *fastjson.Value) []byte {
+	if v == nil || v.Type() != fastjson.TypeString {
+		return nil
+	}
+	b, _ := v.StringBytes()
+	return b
+}
+
+// alias is b as a string that shares its memory, for as long as b is not written to.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bare is a string as it is; it shares the memory of the JSON.
+func bare(v *fastjson.Value) string { return alias(bytesOf(v)) }
+
+// instant is moment without an allocation for what nearly every SDK sends: seconds with a fraction, or RFC 3339.
+func instant(v *fastjson.Value) time.Time {
+	if v == nil {
+		return time.Time{}
+	}
+	switch v.Type() {
+	case fastjson.TypeNumber:
+		return seconds(v.GetFloat64())
+	case fastjson.TypeString:
+		if t, err := time.Parse(time.RFC3339Nano, bare(v)); err == nil && t.Year() > 1 && t.Year() < 9999 {
+			return t.UTC()
+		}
+	}
+	return moment(v)
 }

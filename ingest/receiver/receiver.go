@@ -41,7 +41,7 @@ type Options struct {
 	TrustedProxies []string
 }
 
-// Receiver answers the endpoints of https://develop.sentry.dev/sdk/.
+// Receiver answers the endpoints of https://develop.sentry.dev/sdk/ and of https://opentelemetry.io/docs/specs/otlp/.
 type Receiver struct {
 	keys     Keys
 	pipeline *ingest.Pipeline
@@ -71,6 +71,7 @@ func (r *Receiver) Mount(router fiber.Router) {
 			return r.answer(c, func(*fiber.Ctx) (string, error) { return "", errs.New(errs.MethodNotAllowed, "") })
 		})
 	}
+	r.mountOTLP(router)
 }
 
 // smallBody is what everything but ingest may send.
@@ -94,6 +95,8 @@ func (r *Receiver) wireLimit(uri string) (int, string) {
 		return r.limits.EnvelopeWire, "envelope_wire"
 	case strings.HasPrefix(path, "/api/") && strings.HasSuffix(path, "/store"):
 		return r.limits.StoreWire, "store_wire"
+	case isOTLP(path):
+		return r.limits.OTLPWire, "otlp_wire"
 	}
 	return smallBody, ""
 }
@@ -174,7 +177,7 @@ func (r *Receiver) takeEnvelope(c *fiber.Ctx) (string, error) {
 			return "", err
 		}
 	}
-	return r.pipeline.Accept(c.UserContext(), source, env.EventID, items)
+	return r.pipeline.Accept(c.UserContext(), source, env, items)
 }
 
 // malformed counts an envelope that breaks the grammar or a limit of it.
@@ -210,7 +213,7 @@ func (r *Receiver) takeStore(c *fiber.Ctx) (string, error) {
 			payload = old.data
 		}
 	}
-	return r.pipeline.Accept(c.UserContext(), source, "", []envelope.Item{{Type: "event", Payload: payload}})
+	return r.pipeline.Accept(c.UserContext(), source, envelope.Envelope{}, []envelope.Item{{Type: "event", Payload: payload}})
 }
 
 // securityTypes are what browsers send reports as.
