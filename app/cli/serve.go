@@ -140,9 +140,6 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	if err := s.announce(ctx, c); err != nil {
 		return err
 	}
-	if err := s.startSyslog(ctx); err != nil {
-		return err
-	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.outcomes.Start()
@@ -156,6 +153,9 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("health of databases", func() { s.Health.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
+	if err := s.startSyslog(ctx); err != nil {
+		return err
+	}
 	go func() { s.failed <- s.web.Serve(s.listener) }()
 	return nil
 }

@@ -42,8 +42,8 @@ const (
 // zone. Nearly everything is a message: what fits no form is the body of one. Invalid UTF-8 and NUL become U+FFFD. The
 // error is ErrFormat.
 //
-// The parser is our own because github.com/leodido/go-syslog v4 rejects what Go's log/syslog, glibc and Python send
-// (TestPeer holds the list), and takes several times as long (BenchmarkParse).
+// The parser is our own because github.com/leodido/go-syslog v4 rejects what Go's log/syslog, rsyslog and Python send
+// (TestPeer holds the list), and takes longer (BenchmarkParse).
 func Parse(b []byte, now time.Time) (Message, error) {
 	b = bytes.TrimRight(bytes.TrimPrefix(b, []byte(bom)), "\x00\r\n")
 	priority, rest, ok := cutPriority(b)
