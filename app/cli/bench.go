@@ -31,8 +31,12 @@ func bench(ctx context.Context, c *call) error {
 	if len(c.args) > 0 && c.args[0] == "rehearsal" {
 		return benchRehearsal(ctx, c)
 	}
+	if len(c.args) > 0 && c.args[0] == "perf" {
+		return benchPerf(ctx, c)
+	}
 	if len(c.args) == 0 || c.args[0] != "ingest" {
-		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]` or `kibitz bench rehearsal [--events 200000]`")
+		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`, `kibitz bench rehearsal [--events 200000]` or " +
+			"`kibitz bench perf [--rounds 7] [--for 3s] [--senders 8]`")
 	}
 	f := c.flags("bench ingest")
 	b := &ingestBench{out: c.out, log: c.err}
@@ -54,6 +58,7 @@ type ingestBench struct {
 	senders  int
 	kill     bool
 	data     string
+	extra    []string // settings
 
 	target  string
 	auth    string
@@ -89,7 +94,8 @@ func (b *ingestBench) bench(ctx context.Context) error {
 }
 
 func (b *ingestBench) settings() []string {
-	return []string{"KIBITZ_LISTEN=" + b.address, "KIBITZ_DATA=" + b.data, "KIBITZ_LOG_LEVEL=warn", "KIBITZ_NODE=bench", "KIBITZ_PUBLIC_URL="}
+	return append([]string{"KIBITZ_LISTEN=" + b.address, "KIBITZ_DATA=" + b.data, "KIBITZ_LOG_LEVEL=warn", "KIBITZ_NODE=bench", "KIBITZ_PUBLIC_URL="},
+		b.extra...)
 }
 
 func (b *ingestBench) chooseAddress() error {

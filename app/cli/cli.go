@@ -44,7 +44,7 @@ func commands() []command {
 		{"token", "add --scopes S,S [--name N] | list | revoke ID", "manage API tokens", false, token},
 		{"group", "[--explain] [--rules FILE] FILE...", "print how event files are grouped, a JSON line each", true, group},
 		{"queries", "--file LOG [--format F] [--json] [flags]", "print which statements of a PostgreSQL log took the time", true, queries},
-		{"bench", "ingest | rehearsal [flags]", "measure this machine", true, bench},
+		{"bench", "ingest | rehearsal | perf [flags]", "measure this machine", true, bench},
 		{"requests", "list --project P [--since 1h] [--json] [FILTER] | show TRACE_ID [--json]", "list requests, or print the spans of one", false, requestsCommand},
 		{"migrate", "", "bring the databases up to this version", false, migrate},
 		{"config", "[--json]", "print the effective configuration, secrets redacted", false, printConfig},

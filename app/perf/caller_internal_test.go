@@ -1,6 +1,9 @@
 package perf
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestNames(t *testing.T) {
 	t.Parallel()
@@ -30,5 +33,14 @@ func TestSkips(t *testing.T) {
 	}
 	if p := r.caller([]uintptr{1}); p.line != 0 || !r.place(1).helper {
 		t.Errorf("a counter from nowhere is at %+v", p)
+	}
+}
+
+func TestMilliseconds(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{0: "0.000", 999: "0.000", 1500 * time.Microsecond: "1.500", 12_034_567_000: "12034.567"} {
+		if got := string(appendMilliseconds(nil, d)); got != want {
+			t.Errorf("%s: %s", d, got)
+		}
 	}
 }

@@ -40,7 +40,7 @@ func Render(ctx context.Context, name string, fn func(context.Context) error) er
 // category, and how many operations, where there were any.
 func (q *Request) ServerTiming() string {
 	t := q.Totals()
-	var b []byte
+	b := make([]byte, 0, 192)
 	var all time.Duration
 	for c, d := range t.Time {
 		if all += d; t.N[c] > 0 {
@@ -54,6 +54,12 @@ func (q *Request) ServerTiming() string {
 	return string(appendMilliseconds(append(b, "total;dur="...), all))
 }
 
+// appendMilliseconds writes a duration in milliseconds with three digits behind the point.
 func appendMilliseconds(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', -1, 64)
+	us := d.Microseconds()
+	b = append(strconv.AppendInt(b, us/1000, 10), '.')
+	for scale := int64(100); scale > 0; scale /= 10 {
+		b = append(b, '0'+byte(us/scale%10))
+	}
+	return b
 }

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"kibitz/app/db"
 	"kibitz/app/db/dbtest"
@@ -121,4 +124,41 @@ func TestRecordPanic(t *testing.T) {
 	if got := w.last(t); !got.Failed || got.Status != 500 || got.State != "internal_error" {
 		t.Errorf("%+v", got)
 	}
+}
+
+// BenchmarkPage is a page without a network, recorded and not: what the recorder, its middleware and its tracer take of
+// the process's own time. The sink does nothing. PostgreSQL works beside it.
+func BenchmarkPage(b *testing.B) {
+	for name, on := range map[string]bool{"recorded": true, "not": false} {
+		b.Run(name, func(b *testing.B) {
+			w := newSite(b, plainBase)
+			me := w.signIn(b)
+			if !on {
+				w.app = fiber.New(fiber.Config{Immutable: true, ErrorHandler: w.answerError})
+				w.routes(nil, nil)
+			}
+			var ctx fasthttp.RequestCtx
+			ctx.Request.SetRequestURI(plainBase + "/projects")
+			ctx.Request.Header.Set("Cookie", me.cookie.Name+"="+me.cookie.Value)
+			handler := w.app.Handler()
+			b.ReportAllocs()
+			before := cpuTime(b)
+			for b.Loop() {
+				ctx.ResetUserValues()
+				if handler(&ctx); ctx.Response.StatusCode() != 200 {
+					b.Fatalf("answered %d", ctx.Response.StatusCode())
+				}
+			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// cpuTime is what this process has had of the cores.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"kibitz/app/config"
+	"kibitz/app/perf"
+	"kibitz/app/trace"
+	"kibitz/ingest"
+)
+
+// TestRecorder holds that our own requests reach the spool under our own project, and that their way there is no request.
+func TestRecorder(t *testing.T) {
+	t.Parallel()
+	self, spool, outcomes := newSelf(t)
+	cfg, err := config.Load("", nil, []string{"KIBITZ_NODE=here"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Program: &Program{config: cfg, log: self.log}, pipeline: self.pipeline, outcomes: outcomes}
+	rec := s.newRecorder(7, 8)
+	ctx, q := rec.Start(context.Background(), perf.Info{Name: "/issues", Source: "route", Method: "GET"})
+	_, read := queryCounter(rec)(ctx)
+	perf.Begin(ctx, trace.DB, "db.query", "select 1").End()
+	if n, spent := read(); n != 1 || spent <= 0 {
+		t.Errorf("the log would say %d queries in %s", n, spent)
+	}
+	q.Finish()
+	if err := rec.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	records := spooled(t, spool)
+	if len(records) != 1 || records[0].Project != 7 || records[0].KeyID != 8 || records[0].Kind != ingest.KindRequests {
+		t.Fatalf("%+v", records)
+	}
+	d, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests, _, err := records[0].Unpack(d)
+	if err != nil || len(requests) != 1 {
+		t.Fatal(requests, err)
+	}
+	if r := requests[0]; r.Name != "/issues" || r.Service != "kibitz" || r.Release != "kibitz@dev" || r.Host != "here" || len(r.Spans) != 1 || r.Weight != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := rec.Stats(); n.Finished != 1 || n.Delivered != 1 {
+		t.Errorf("%+v", n)
+	}
+	self.close()
+}
+
+// TestRecorderRefused holds that requests that the spool does not take are counted once.
+func TestRecorderRefused(t *testing.T) {
+	t.Parallel()
+	self, spool, outcomes := newSelf(t)
+	cfg, err := config.Load("", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Program: &Program{config: cfg, log: self.log}, pipeline: self.pipeline, outcomes: outcomes}
+	rec := s.newRecorder(7, 8)
+	self.close()
+	spool.Close()
+	for range 3 {
+		_, q := rec.Start(context.Background(), perf.Info{})
+		q.Finish()
+	}
+	rec.Close(context.Background())
+	if rec.Dropped() != 3 {
+		t.Errorf("%+v", rec.Stats())
+	}
+	if got := fmt.Sprint(outcomes.Pending()); len(outcomes.Pending()) != 1 || outcomes.Pending()[0].N != 3 || outcomes.Pending()[0].Category != "transaction" {
+		t.Errorf("outcomes %s", got)
+	}
+}
+
+// TestRecorderOff holds that the setting turns all of it off.
+func TestRecorderOff(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load("", nil, []string{"KIBITZ_PERF_ENABLED=no"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Program: &Program{config: cfg}}
+	if s.newRecorder(1, 1) != nil {
+		t.Error("there is a recorder")
+	}
+	ctx, read := queryCounter(nil)(context.Background())
+	if n, _ := read(); n != 0 || ctx == context.Background() {
+		t.Error("nobody counts queries")
+	}
+	if _, err := config.Load("", nil, []string{"KIBITZ_PERF_ENABLED=maybe"}); err == nil {
+		t.Error("maybe is an answer")
+	}
+}
