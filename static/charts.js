@@ -29,8 +29,8 @@
     d.at = i;
     d.line.hidden = false;
     d.line.style.left = at * 100 + "%";
-    d.line.toggleAttribute("data-flip", at > .6);
-    d.line.firstChild.textContent = words(d, i).join("   ");
+    d.line.toggleAttribute("data-flip", at > .5);
+    d.line.firstChild.textContent = words(d, i).join(d.ys.length > 2 ? "\n" : "   "); // many would run off the page
   });
   const hide = plot => peers(plot).forEach(p => { data(p).line.hidden = true; data(p).at = -1; });
   const bucket = (plot, x) => {

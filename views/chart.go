@@ -3,7 +3,6 @@ package views
 import (
 	"encoding/json"
 	"math"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -259,20 +258,6 @@ func zoomURL(page string, from, to time.Time) templ.SafeURL {
 		join = "&"
 	}
 	return templ.URL(page + join + "from=" + strconv.FormatInt(from.Unix(), 10) + "&to=" + strconv.FormatInt(to.Unix(), 10))
-}
-
-// withFields is an address with fields; those that are empty are left out.
-func withFields(path string, fields ...string) string {
-	q := url.Values{}
-	for i := 0; i+1 < len(fields); i += 2 {
-		if fields[i+1] != "" {
-			q.Set(fields[i], fields[i+1])
-		}
-	}
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
 }
 
 // rowLabel is when a row of the table begins.

@@ -87,6 +87,24 @@ func TestChartPagesSize(t *testing.T) {
 	}
 }
 
+// BenchmarkEndpointPage draws the fullest endpoint page: a month of 121 buckets, two periods, 200 bins a bucket. The
+// limit beside it is that of the whole page, its queries included.
+func BenchmarkEndpointPage(b *testing.B) {
+	p, c := sampleEndpointPage(), sampleChrome("/")
+	p.Clock = charts.Clock{From: sampleNow.Add(-31 * 24 * time.Hour), Step: 6 * time.Hour, N: 121}
+	p.Series, p.Ghost = longSeries(121), longSeries(121)
+	var out bytes.Buffer
+	for b.Loop() {
+		out.Reset()
+		if err := EndpointPage(c, p).Render(b.Context(), &out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/page")
+	b.ReportMetric(50, "ms-limit")
+	b.ReportMetric(float64(out.Len()), "bytes")
+}
+
 // noise is a series that no compression foresees.
 func noise(n int, seed int64) []float64 {
 	out := make([]float64, n)
@@ -184,6 +202,8 @@ func TestChartsEmpty(t *testing.T) {
 		{EndpointPage(c, few), "Only 12 requests here", "Changes are against"},
 		{EndpointPage(c, EndpointProps{Timing: Timing{Seen: 100}}), "Choose what to compare", "Switches that matter"},
 		{EndpointPage(c, EndpointProps{Timing: Timing{Seen: 100}, Compared: Comparison{By: "release"}}), "not two sides", "NaN"},
+		{EndpointPage(c, sampleEndpointPage()), "2 thresholds of the detectors, 1 changed", "NaN"},
+		{EndpointPage(c, sampleEndpointPage()), "usually 500; 0 turns the detector off.", "usually 5;"},
 		{PulsePage(c, PulseProps{}), "Nothing came in this period", "Recent flips"},
 		{PulsePage(c, noSwitch), "What arrived", "Recent flips"},
 		{PulsePage(c, PulseProps{Projects: 3}), "Choose a project to connect", "Make a project"},

@@ -2,8 +2,10 @@ package views
 
 import (
 	"math"
+	"strings"
 	"time"
 
+	"kibitz/app/detect"
 	"kibitz/app/model"
 	"kibitz/app/trace"
 	"kibitz/views/charts"
@@ -31,9 +33,10 @@ type EndpointProps struct {
 	SortedBy string // of the samples: slowest, queries or failed; "" for slowest
 	Switches []SwitchRow
 	Compared Comparison
-	Settings []Setting
-	Findings []Finding
-	CSV      string // where the series are as a file; "" for none
+	// Thresholds are those of the detectors at this endpoint, each with its present value.
+	Thresholds []detect.Field
+	Findings   []Finding
+	CSV        string // where the series are as a file; "" for none
 }
 
 // EndpointSeries are numbers of one endpoint by bucket of the page's clock. Durations are milliseconds; NaN is no data.
@@ -66,12 +69,6 @@ type SwitchRow struct {
 	Killed  bool
 	On, Off Timing
 	URL     string // the switch's page; "" while there is none
-}
-
-// Setting is a number of a detector or of the endpoint that people may change. Value and Usual are in Unit.
-type Setting struct {
-	Name, Title, Help, Unit string
-	Value, Usual            float64
 }
 
 // Finding is something that a detector found at this endpoint.
@@ -254,5 +251,52 @@ func (p EndpointProps) since(d delta) delta {
 	}
 	return d
 }
+
+// changed is how many thresholds are not the usual ones.
+func (p EndpointProps) changed() (n int64) {
+	for _, f := range p.Thresholds {
+		if f.Value != f.Default {
+			n++
+		}
+	}
+	return n
+}
+
+// thresholdsTitle is the line above the thresholds.
+func (p EndpointProps) thresholdsTitle() string {
+	if n := p.changed(); n > 0 {
+		return plural(int64(len(p.Thresholds)), "threshold") + " of the detectors, " + count(n) + " changed"
+	}
+	return plural(int64(len(p.Thresholds)), "threshold") + " of the detectors, all as usual"
+}
+
+// thresholdHint is what a threshold means, its usual value when this is another one, and how to turn it off.
+func thresholdHint(f detect.Field) string {
+	hint := title(f.Meaning)
+	if f.Value != f.Default {
+		hint += ", usually " + itoa(f.Default)
+	}
+	if f.Off {
+		hint += "; 0 turns the detector off"
+	}
+	return hint + "."
+}
+
+// least is the smallest value that a form may send.
+func least(f detect.Field) int {
+	if f.Off {
+		return 0
+	}
+	return f.Least
+}
+
+// thresholdName is a threshold's name in words: n plus one query count.
+func thresholdName(f detect.Field) string {
+	name := strings.TrimSuffix(strings.TrimSuffix(f.Name, "_ms"), "_percent")
+	return joined(title(strings.ReplaceAll(name, "_", " ")), f.Unit)
+}
+
+// maxApdexT is an hour in milliseconds: nobody who waits longer is satisfied.
+const maxApdexT = 3_600_000
 
 func (p EndpointProps) settingsURL() string { return "/endpoint/settings" }

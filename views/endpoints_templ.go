@@ -689,7 +689,7 @@ func percentileCell(name string, t Timing, text string, d delta) templ.Component
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if d.text != "" && !t.few() {
+		if d.text != "" {
 			var templ_7745c5c3_Var34 = []any{"sub", d.tone}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var34...)
 			if templ_7745c5c3_Err != nil {
@@ -1069,7 +1069,7 @@ func anyFew(rows []EndpointRow) bool {
 }
 
 func changeOf(r EndpointRow) delta {
-	if r.Before == nil || r.Before.few() {
+	if r.Before == nil || r.Before.few() || r.Timing.few() {
 		return delta{}
 	}
 	return worse(ms(r.Before.P95), ms(r.Timing.P95))

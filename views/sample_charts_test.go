@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"kibitz/app/detect"
 	"kibitz/app/model"
 	"kibitz/app/trace"
 	"kibitz/views/charts"
@@ -116,7 +117,8 @@ func sampleEndpointPage() EndpointProps {
 		Switches: []SwitchRow{{Key: "checkout.new_totals", Share: 25, On: sampleTiming(6_100, 412*time.Millisecond, .204), Off: off, URL: "/switches/checkout.new_totals"}, {Key: "freight.quote_v2", Share: 100, On: off},
 			{Key: "cart.sticky_total", Share: 50, On: few, Off: few}},
 		Compared: sampleComparison(), CSV: "/endpoint.csv?project=shop",
-		Settings: []Setting{{Name: "n1_count", Title: "N+1: repeats", Help: "So many times the same query in one request.", Value: 5, Usual: 5}, {Name: "slow_query_ms", Title: "Slow query", Unit: "ms", Help: "A query of that length or longer.", Value: 800, Usual: 500}},
+		Thresholds: []detect.Field{{Name: "n_plus_one_query_count", Unit: "repeats", Meaning: "equal queries from one line of code", Value: 5, Default: 5, Least: 2, Most: 100_000, Off: true},
+			{Name: "slow_query_ms", Unit: "ms", Meaning: "time of one statement without its wait for a connection", Value: 800, Default: 500, Least: 1, Most: 3_600_000, Off: true}},
 		Findings: []Finding{{Kind: "n+1", Title: "One query per cart line", Evidence: "12 times SELECT id, price FROM catalog_product WHERE id = ? in a typical request.", ShortID: "SHOP-1501", File: "shop/checkout/totals.py", Line: 52, Wasted: 61 * time.Millisecond, Seen: 3812, Status: model.Unresolved}}}
 }
 

@@ -105,7 +105,8 @@ func (s *Server) fillEndpointPanels(c *fiber.Ctx, e requests.Endpoint, series *r
 	if p.Findings, err = s.endpointFindings(c, p.Project, e); err != nil {
 		return err
 	}
-	p.Settings = settings(e)
+	th := requests.Thresholds(e.Thresholds)
+	p.Thresholds = th.Fields()
 	return nil
 }
 
@@ -195,14 +196,6 @@ func (s *Server) endpointFindings(c *fiber.Ctx, project model.Project, e request
 		}
 	}
 	return list, nil
-}
-
-func settings(e requests.Endpoint) (list []views.Setting) {
-	th := requests.Thresholds(e.Thresholds)
-	for _, f := range th.Fields() {
-		list = append(list, views.Setting{Name: f.Name, Title: strings.ReplaceAll(f.Name, "_", " "), Help: f.Meaning, Unit: f.Unit, Value: float64(f.Value), Usual: float64(f.Default)})
-	}
-	return list
 }
 
 // postEndpointSettings sets an endpoint's apdex T and thresholds: POST /endpoint/settings.

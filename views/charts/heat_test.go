@@ -37,6 +37,10 @@ func TestHeatmapWide(t *testing.T) {
 	if len(h.Bounds) != mostOctaves+1 || len(h.Scale.Ticks) > 6 || h.Counts[0][0] != 5 {
 		t.Errorf("%d rows, %d ticks, %v", len(h.Bounds), len(h.Scale.Ticks), h.Counts)
 	}
+	// A sketch may tell a bin by one value alone.
+	if h = NewHeatmap(Duration, [][]Bin{{{100, 100, 5}, {0, 0, 2}}}); h.Most != 5 || Quantile([]Bin{{100, 100, 5}, {0, 0, 2}}, .2) != 0 {
+		t.Errorf("bins of one value: %+v", h.Counts)
+	}
 	empty := NewHeatmap(Duration, [][]Bin{nil, {{1, 2, 0}}})
 	if strings.Join(empty.Paths[:], "") != "" || len(empty.Scale.Ticks) == 0 {
 		t.Errorf("nothing draws %+v", empty)
