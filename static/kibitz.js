@@ -105,6 +105,7 @@
       all[at]?.removeAttribute("data-cursor");
       all[to].setAttribute("data-cursor", "");
       all[to].scrollIntoView({ block: "nearest" });
+      if (all[to].hasAttribute("tabindex")) all[to].focus({ preventScroll: true });
     };
     const here = () => rows().find(r => r.hasAttribute("data-cursor"));
     let lead = "";
@@ -146,13 +147,15 @@
       });
     };
     const fold = (r, open) => { if (parent(r)) { r.setAttribute("aria-expanded", open); $(".twist", r).setAttribute("aria-label", open ? "Fold" : "Unfold"); } };
-    const all = open => { rows.forEach(r => fold(r, open || level(r) === 1)); paint(); };
-    const focus = r => {
+    const top = Math.min(...rows.map(level));
+    const all = open => { rows.forEach(r => fold(r, open || level(r) === top)); paint(); };
+    const focus = r => { if (r) { r.focus({ preventScroll: true }); r.scrollIntoView({ block: "nearest" }); } };
+    table.addEventListener("focusin", e => {
+      const r = e.target.closest("tbody > tr");
       if (!r) return;
-      rows.forEach(o => { o.tabIndex = -1; o.removeAttribute("data-cursor"); });
+      rows.forEach(o => { if (o !== r) { o.tabIndex = -1; o.removeAttribute("data-cursor"); } });
       r.tabIndex = 0; r.setAttribute("data-cursor", "");
-      r.focus({ preventScroll: true }); r.scrollIntoView({ block: "nearest" });
-    };
+    });
     const above = r => rows.slice(0, rows.indexOf(r)).findLast(o => level(o) < level(r));
 
     const right = r => parent(r) && r.getAttribute("aria-expanded") === "false" ? (fold(r, true), paint()) : parent(r) && focus(shown()[shown().indexOf(r) + 1]);
@@ -166,14 +169,12 @@
       if (!act || e.key === "Enter" && e.target !== r) return;
       e.preventDefault(); e.stopPropagation(); act();
     });
-    // j and k mark a row without the focus: the arrows go on from there.
     document.addEventListener("keydown", e => {
-      if (e.target.matches("input, textarea, select") || e.metaKey || e.ctrlKey || e.altKey) return;
-      if (e.key === "[" || e.key === "]") { e.preventDefault(); all(e.key === "]"); return; }
+      if (e.target.matches("input, textarea, select") || e.metaKey || e.ctrlKey || e.altKey || e.key !== "[" && e.key !== "]") return;
+      e.preventDefault();
+      all(e.key === "]");
       const at = rows.find(r => r.hasAttribute("data-cursor"));
-      if (!at || table.contains(e.target)) return;
-      const act = { ArrowRight: () => right(at), ArrowLeft: () => left(at), ArrowDown: () => step(at, 1), ArrowUp: () => step(at, -1) }[e.key];
-      if (act) { e.preventDefault(); act(); }
+      if (at?.hidden) focus(shown().findLast(r => rows.indexOf(r) < rows.indexOf(at)));
     });
     table.addEventListener("click", e => {
       const twist = e.target.closest(".twist");

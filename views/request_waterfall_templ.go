@@ -177,7 +177,7 @@ func waterfallPanel(p RequestProps, w *waterfall) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if w.view.Critical {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<span><i class=\"swatch\" data-crit></i> ◂ on the critical path: shorten these to shorten the request</span>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<span><i class=\"swatch\" data-crit></i> ◂ critical path</span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

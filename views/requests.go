@@ -3,7 +3,6 @@ package views
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ import (
 
 // RequestsProps is the request list.
 type RequestsProps struct {
-	// Query is what was asked, as it was written, and Filter what Parse understood of it.
+	// Query is what was asked, as it was written, and Filter what Parse understood of it. With Problems nothing is searched.
 	Query    string
 	Filter   filter.Filter
 	Problems []filter.Problem
@@ -56,84 +55,59 @@ type RequestBucket struct {
 	N, Failed int64 // Failed is a part of N
 }
 
-// requestSorts and requestPeriods are the choices of the list, as the address has them and as people read them.
-var (
-	requestSorts   = [][2]string{{"newest", "newest"}, {"slowest", "slowest"}, {"queries", "most queries"}}
-	requestPeriods = [][2]string{{"1h", "1 h"}, {"6h", "6 h"}, {"24h", "24 h"}, {"7d", "7 d"}, {"30d", "30 d"}}
-)
+// requestSorts are the orders of the list, as the address has them and as people read them; the first is the usual one.
+var requestSorts = [][2]string{{"newest", "newest"}, {"slowest", "slowest"}, {"queries", "most queries"}}
 
 // requestsPath is the list with a query; project nil is all of them.
 func requestsPath(project *model.Project, query string) templ.SafeURL {
-	q := url.Values{}
-	if project != nil && project.Slug != "" {
-		q.Set("project", project.Slug)
+	slug := ""
+	if project != nil {
+		slug = project.Slug
 	}
-	if query != "" {
-		q.Set("q", query)
-	}
-	return listPath(q)
+	return newAddress("/requests", model.Period{Name: model.PeriodChoices()[0].Name}, "project", slug, "q", query).with()
 }
 
-func listPath(q url.Values) templ.SafeURL {
-	if len(q) == 0 {
-		return "/requests"
-	}
-	return templ.SafeURL("/requests?" + q.Encode())
-}
-
-// values are the present choices as an address has them.
-func (p RequestsProps) values(c Chrome) url.Values {
-	q := url.Values{}
-	set := func(key, value, usual string) {
-		if value != usual {
-			q.Set(key, value)
-		}
-	}
+// address is the list with its present choices. Moments are written out, for people read these addresses too.
+func (p RequestsProps) address(c Chrome) address {
+	slug, sort := "", p.Sort
 	if c.Project != nil {
-		q.Set("project", c.Project.Slug)
+		slug = c.Project.Slug
 	}
-	set("q", p.Query, "")
-	set("sort", p.Sort, "newest")
+	if sort == requestSorts[0][0] {
+		sort = ""
+	}
+	usual := model.PeriodChoices()[0].Name
+	a := newAddress("/requests", model.Period{Name: usual}, "project", slug, "q", p.Query, "sort", sort)
 	if p.Period == "" {
-		q.Set("from", p.From.UTC().Format(time.RFC3339))
-		q.Set("to", p.To.UTC().Format(time.RFC3339))
-	} else {
-		set("period", p.Period, "1h")
+		a.fields.Set("from", iso(p.From))
+		a.fields.Set("to", iso(p.To))
+	} else if p.Period != usual {
+		a.fields.Set("period", p.Period)
 	}
-	return q
+	return a
 }
 
-// with is the list with one choice changed.
-func (p RequestsProps) with(c Chrome, key, value string) templ.SafeURL {
-	q := p.values(c)
-	if key == "period" {
-		q.Del("from")
-		q.Del("to")
-	}
-	q.Set(key, value)
-	return listPath(q)
+func (p RequestsProps) period() model.Period {
+	return model.Period{Name: p.Period, From: p.From, To: p.To}
 }
 
 // without takes the nth term away; edit puts it into the field.
 func (p RequestsProps) without(c Chrome, n int, edit bool) templ.SafeURL {
-	q := p.values(c)
-	q.Del("q")
-	if rest := p.Filter.Without(n).String(); rest != "" {
-		q.Set("q", rest)
-	}
+	text := ""
 	if edit {
-		q.Set("edit", p.Filter.Terms[n].String())
+		text = p.Filter.Terms[n].String()
 	}
-	return listPath(q)
+	return p.address(c).with("q", p.Filter.Without(n).String(), "edit", text)
 }
 
 // between is the list from one moment to another.
 func (p RequestsProps) between(c Chrome, from, to time.Time) templ.SafeURL {
-	q := p.values(c)
-	q.Del("period")
-	q.Set("from", from.UTC().Format(time.RFC3339))
-	q.Set("to", to.UTC().Format(time.RFC3339))
-	return listPath(q)
+	return p.address(c).with("period", "", "from", iso(from), "to", iso(to))
+}
+
+// longest is the list over the longest time that can be chosen by name.
+func (p RequestsProps) longest(c Chrome) templ.SafeURL {
+	return p.address(c).with("from", "", "to", "", "period", "30d")
 }
 
 // field is the text of the search field: what is edited, or all of a query that was not understood, so that it can be
@@ -172,12 +146,7 @@ func requestsScope(c Chrome, p RequestsProps) string {
 	if p.Period == "" {
 		return clockText(p.From) + " to " + clockText(p.To) + " in " + scope(c)
 	}
-	for _, period := range requestPeriods {
-		if period[0] == p.Period {
-			return "the last " + period[1] + " in " + scope(c)
-		}
-	}
-	return scope(c)
+	return "the last " + p.Period + " in " + scope(c)
 }
 
 func clockText(t time.Time) string { return t.UTC().Format("2 Jan, 15:04") + " UTC" }

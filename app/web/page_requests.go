@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -95,8 +96,11 @@ type requestList struct {
 	problems           []filter.Problem
 }
 
+// terms are the filter: the parameter q, which the form of the list sends twice, with what is there and what is added.
+func terms(c *fiber.Ctx) string { return strings.TrimSpace(strings.Join(queryOf(c)["q"], " ")) }
+
 func (s *Server) requestList(c *fiber.Ctx, project model.Project, now time.Time) (l requestList, err error) {
-	l.text, l.sort = c.Query("q"), c.Query("sort", "newest")
+	l.text, l.sort = terms(c), c.Query("sort", "newest")
 	if l.period, l.From, l.To, err = period(c, now, "1h"); err != nil {
 		return l, err
 	}
@@ -194,6 +198,9 @@ func sameList(c *fiber.Ctx, path, cursor string) string {
 		if v := c.Query(key); v != "" {
 			q.Set(key, v)
 		}
+	}
+	if text := terms(c); text != "" {
+		q.Set("q", text)
 	}
 	if cursor != "" {
 		q.Set("cursor", cursor)
