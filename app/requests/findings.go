@@ -133,7 +133,9 @@ func (f *findings) due(key findingKey, it *item) int64 {
 	return n
 }
 
-func findingKeyOf(f *detect.Finding) [16]byte { return md5.Sum([]byte(strings.Join(f.Fingerprint, "\x00"))) }
+func findingKeyOf(f *detect.Finding) [16]byte {
+	return md5.Sum([]byte(strings.Join(f.Fingerprint, "\x00")))
+}
 
 // findingEvent is a finding in the form of an error event, so that the grouper treats it as one: its issue is resolved,
 // comes back, is merged and archived as any other.

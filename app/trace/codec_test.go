@@ -70,7 +70,7 @@ func TestIDs(t *testing.T) {
 func TestCategoryOf(t *testing.T) {
 	t.Parallel()
 	for op, want := range map[string]Category{"db": DB, "db.sql.query": DB, "db.redis": Cache, "cache.get": Cache, "http.client": HTTP, "http.server": Other,
-		"template.render": Template, "view.render": Template, "view.process": Other, "function": Other, "middleware.django": Other, "": Other, "grpc.client": HTTP} {
+		"template.render": Template, "view.render": Other, "view.response.render": Template, "view.process": Other, "function": Other, "middleware.django": Other, "": Other, "grpc.client": HTTP} {
 		if got := CategoryOf(op, ""); got != want {
 			t.Errorf("%q is %v, not %v", op, got, want)
 		}
