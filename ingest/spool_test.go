@@ -424,7 +424,7 @@ func TestPipeline(t *testing.T) {
 	if err != nil || id != "0123456789abcdef0123456789abcdef" {
 		t.Errorf("%s %v", id, err)
 	}
-	want := map[string]int64{"transaction filtered not_enabled": 1, "error client_discard queue_overflow": 9, "client_report invalid client_report": 1}
+	want := map[string]int64{"transaction invalid trace_id": 1, "error client_discard queue_overflow": 9, "client_report invalid client_report": 1}
 	for _, c := range o.Pending() {
 		key := fmt.Sprintf("%s %s %s", c.Category, c.Outcome, c.Reason)
 		if want[key] != c.N {

@@ -20,7 +20,7 @@ type badInput struct {
 	outcome string
 }
 
-// badInputs follow the numbers of the catalogue of bad input. Those of products that do not exist yet (spans 35, files of
+// badInputs follow the numbers of the catalogue of bad input. Spans (35) have tests of their own in otlp_test.go; those of products that do not exist yet (files of
 // attachments 42 and 43) are accepted and counted; what happens after the spool (16, 30 to 34) is tested in issues.
 func badInputs(t *testing.T) []badInput {
 	event := `{"message":"hello"}`
@@ -82,7 +82,9 @@ func badInputs(t *testing.T) []badInput {
 		{"28 invalid UTF-8 and BOM", toStore("\xef\xbb\xbf{\"message\":\"a\xff\xc0\xaf\"}"), 200, 1, ""},
 		{"29 control characters", toStore(`{"message":"\u001b[31mred\u202e","logger":"a\r\nb"}`), 200, 1, ""},
 		{"33 odd times", toStore(`{"message":"x","timestamp":1e18}`), 200, 1, ""},
-		{"35 transaction", toEnvelope("{}\n" + item("transaction", `{"timestamp":1}`)), 200, 0, "transaction/filtered/not_enabled=1"},
+		{"35 transaction", toEnvelope("{}\n" + item("transaction", `{"timestamp":1}`)), 400, 0, "transaction/invalid/trace_id=1"},
+		{"35 span", toEnvelope("{}\n" + item("span", `{"items":[{}]}`)), 200, 0, "span/invalid/invalid_span=1"},
+		{"35 log line", toEnvelope("{}\n" + item("log", `[]`)), 400, 0, "log_item/invalid/json_not_object=1"},
 		{"36 many frames", toStore(trace(10_000)), 200, 1, ""},
 		{"37 exceptions of every shape", toStore(`{"exception":{"values":[null,"x",3,{"type":null,"stacktrace":[]}]}}`), 200, 1, ""},
 		{"38 hostile file names", toStore(`{"exception":[{"type":"<script>","stacktrace":{"frames":[{"filename":"../../etc/passwd","abs_path":"javascript:alert(1)"}]}}]}`), 200, 1, ""},
