@@ -24,38 +24,6 @@ import (
 // requestsPerPage is how many requests a page of the list shows.
 const requestsPerPage = 50
 
-// periods are the stretches of time that can be chosen by name.
-var periods = map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}
-
-// period is the stretch of time that a page is asked for: by name, or from and to. name is "" for the latter.
-func period(c *fiber.Ctx, now time.Time, usual string) (name string, from, to time.Time, err error) {
-	name = c.Query("period")
-	if f, t := c.Query("from"), c.Query("to"); f != "" && t != "" {
-		if from, err = moment(f); err == nil {
-			to, err = moment(t)
-		}
-		if err != nil || !from.Before(to) || to.Sub(from) > 400*24*time.Hour {
-			return "", from, to, errs.New(errs.Invalid, "The time must be from one moment to a later one, at most 400 days: 2026-11-25T14:00Z, say.")
-		}
-		return "", from, to, nil
-	}
-	if periods[name] == 0 {
-		name = usual
-	}
-	to = now.UTC().Truncate(time.Minute).Add(time.Minute)
-	return name, to.Add(-periods[name]), to, nil
-}
-
-// moment is a time as addresses and the fields of forms hold it.
-func moment(text string) (t time.Time, err error) {
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z", "2006-01-02T15:04"} {
-		if t, err = time.Parse(form, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return t, err
-}
-
 // stepFor is the width of the bars of a stretch of time: at most 120 of them.
 func stepFor(d time.Duration) time.Duration {
 	for _, step := range []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour,
@@ -101,9 +69,11 @@ func terms(c *fiber.Ctx) string { return strings.TrimSpace(strings.Join(queryOf(
 
 func (s *Server) requestList(c *fiber.Ctx, project model.Project, now time.Time) (l requestList, err error) {
 	l.text, l.sort = terms(c), c.Query("sort", "newest")
-	if l.period, l.From, l.To, err = period(c, now, "1h"); err != nil {
+	p, err := periodOf(c, now)
+	if err != nil {
 		return l, err
 	}
+	l.period, l.From, l.To = p.Name, p.From, p.To
 	if _, ok := requestSorts[l.sort]; !ok {
 		l.sort = "newest"
 	}
