@@ -86,12 +86,7 @@ func (d *Drain) run() {
 
 // pause waits a little more or less than wait, so that several nodes do not come back at once.
 func (d *Drain) pause(wait time.Duration) bool {
-	select {
-	case <-d.ctx.Done():
-		return false
-	case <-time.After(wait/2 + rand.N(wait)):
-		return true
-	}
+	return d.sleep(wait/2 + rand.N(wait))
 }
 
 // follow drains from the cursor on until something fails.
@@ -102,12 +97,21 @@ func (d *Drain) follow() error {
 	}
 	d.spool.Remove(at)
 	saved := at
+	lingered := false
 	for d.ctx.Err() == nil {
 		_, news := d.spool.End()
 		records, to, err := d.spool.Read(at)
 		if err != nil {
 			return fmt.Errorf("cannot read the spool: %w", err)
 		}
+		if !lingered && worthWaiting(records) {
+			lingered = true
+			if !d.sleep(linger) {
+				return nil
+			}
+			continue
+		}
+		lingered = false
 		if len(records) > 0 {
 			if err := d.store(Batch{d.node, saved, to, records}); err != nil {
 				return err
@@ -123,6 +127,32 @@ func (d *Drain) follow() error {
 		at = to
 	}
 	return nil
+}
+
+// linger is how long a small batch without events waits for more: requests come by the hundred a second, and what a
+// transaction costs, and the sums that each adds, are paid once for all of them.
+const linger = 250 * time.Millisecond
+
+// worthWaiting tells whether a batch is small and nobody waits for what is in it.
+func worthWaiting(records []Record) bool {
+	size := 0
+	for i := range records {
+		if records[i].Kind == KindEvent {
+			return false
+		}
+		size += len(records[i].Payload)
+	}
+	return len(records) > 0 && len(records) < maxBatchRecords/2 && size < maxBatchRequests/2
+}
+
+// sleep waits; it is false when the drain is to stop.
+func (d *Drain) sleep(wait time.Duration) bool {
+	select {
+	case <-d.ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
+	}
 }
 
 // store writes a batch; one that holds records which cannot be stored is halved until each of them stands alone,

@@ -31,11 +31,14 @@ func bench(ctx context.Context, c *call) error {
 	if len(c.args) > 0 && c.args[0] == "rehearsal" {
 		return benchRehearsal(ctx, c)
 	}
+	if len(c.args) > 0 && c.args[0] == "requests" {
+		return benchRequests(ctx, c)
+	}
 	if len(c.args) > 0 && c.args[0] == "perf" {
 		return benchPerf(ctx, c)
 	}
 	if len(c.args) == 0 || c.args[0] != "ingest" {
-		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`, `kibitz bench rehearsal [--events 200000]` or " +
+		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`, `kibitz bench rehearsal [--events 200000]`, `kibitz bench requests [--for 15s]` or " +
 			"`kibitz bench perf [--rounds 7] [--for 3s] [--senders 8]`")
 	}
 	f := c.flags("bench ingest")

@@ -97,3 +97,12 @@ func (s *Store) IssuesOfTraces(ctx context.Context, project int64, ids []trace.I
 	}
 	return out, nil
 }
+
+// CountRequests counts the stored requests of a project, and those whose spans are kept.
+func (s *Store) CountRequests(ctx context.Context, project int64) (stored, kept int64, err error) {
+	err = s.db.Read(ctx, opsKey(project)).QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE kept <> 0) FROM request WHERE project_id = $1`, project).Scan(&stored, &kept)
+	if err != nil {
+		return 0, 0, fmt.Errorf("cannot count requests: %w", err)
+	}
+	return stored, kept, nil
+}
