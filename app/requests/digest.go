@@ -43,6 +43,8 @@ type Digester struct {
 	keeper    *keeper
 	findings  *findings
 	settings  settings
+	compared  time.Time         // when releases were compared last
+	regressed map[[2]int32]bool // endpoints and releases that were found slower
 	normalize *sqltext.Normalizer
 	in        *zstd.Decoder
 	out       *zstd.Encoder
@@ -68,7 +70,7 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(),
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), regressed: map[[2]int32]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out}, nil
 }
 
@@ -105,6 +107,9 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 	}
 	if err := d.detect(ctx, b); err != nil {
 		return out, nil, err
+	}
+	if err := d.regressions(ctx, b, time.Now().UTC()); err != nil {
+		d.log.Warn("cannot compare releases; trying again", "err", err)
 	}
 	return d.conclude(b)
 }

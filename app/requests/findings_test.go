@@ -94,3 +94,36 @@ func (k *desk) resolve(t *testing.T, want int) {
 		t.Fatalf("%d findings are gone, not %d: %v", n, want, err)
 	}
 }
+
+// TestRegression holds that a release that is surely slower is an issue, once, and that one that is not is none.
+func TestRegression(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t), 1000)
+	n := 0
+	send := func(release, name string, took time.Duration) {
+		var all []trace.Request
+		for i := range 300 {
+			q := k.page(n, name)
+			q.Release, q.Duration = release, took+time.Duration(i%50)*time.Millisecond
+			n++
+			all = append(all, q)
+		}
+		k.take(all...)
+	}
+	send("shop@1", "/slower", 100*time.Millisecond)
+	send("shop@1", "/same", 100*time.Millisecond)
+	send("shop@2", "/slower", 180*time.Millisecond)
+	send("shop@2", "/same", 101*time.Millisecond)
+	for range 2 {
+		k.perf.compared = time.Time{}
+		k.take(k.page(n, "/other"))
+		n++
+		k.perf.regressed = map[[2]int32]bool{} // as another process, or after a restart
+	}
+	list := k.open(t, "unresolved")
+	if len(list) != 1 || list[0].Type != "Slower endpoint" || list[0].Events != 1 {
+		t.Fatalf("%+v", list)
+	}
+	k.expect(map[string]float64{"SELECT count(*) FROM finding WHERE kind = 'endpoint_regression'": 1})
+	k.resolve(t, 0)
+}

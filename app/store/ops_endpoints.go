@@ -53,6 +53,23 @@ func (s *Store) EndpointSums(ctx context.Context, q SumQuery) ([]EndpointRollup,
 	return rows, nil
 }
 
+// ReleasedSums gives the sums of all projects whose endpoints have served more than one release between two moments.
+func (s *Store) ReleasedSums(ctx context.Context, from, to time.Time) ([]EndpointRollup, error) {
+	rows, err := readEndpointRollups(ctx, s.db.Read(ctx, opsKey(0)), `WITH mark AS (SELECT
+			coalesce(max(until) FILTER (WHERE name = 'endpoint_minute'), 'epoch') AS minute,
+			coalesce(max(until) FILTER (WHERE name = 'endpoint_hour'), 'epoch') AS hour FROM rollup_state
+		), r AS MATERIALIZED (
+			SELECT `+endpointRollupColumns+` FROM endpoint_hour WHERE bucket >= $1 AND bucket < $2 AND received >= $1
+			UNION ALL SELECT `+endpointRollupColumns+` FROM endpoint_minute WHERE bucket >= $1 AND bucket < $2 AND received >= greatest($1, (SELECT hour FROM mark))
+			UNION ALL SELECT `+endpointRollupColumns+` FROM endpoint_raw WHERE bucket >= $1 AND bucket < $2 AND received >= greatest($1, (SELECT minute FROM mark))
+		)
+		SELECT * FROM r WHERE endpoint_id IN (SELECT endpoint_id FROM r WHERE release_id <> 0 GROUP BY endpoint_id HAVING min(release_id) <> max(release_id))`, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the sums of releases: %w", err)
+	}
+	return rows, nil
+}
+
 // Endpoints gives endpoints by their ids.
 func (s *Store) Endpoints(ctx context.Context, project int64, ids []int32) (map[int32]model.Endpoint, error) {
 	rows, err := s.db.Read(ctx, opsKey(project)).Query(ctx, `SELECT `+endpointColumnList+` FROM endpoint WHERE id = ANY($1)`, ids)

@@ -73,10 +73,10 @@ func (s *Store) EndpointFindings(ctx context.Context, endpoint int32) ([]Finding
 	return s.findings(ctx, ` WHERE f.endpoint_id = $1 AND i.id IS NOT NULL ORDER BY i.status <> 'unresolved', f.wasted_us DESC LIMIT 50`, endpoint)
 }
 
-// OpenFindings gives the findings whose issues nobody has resolved or archived, and that were seen in a release; at most 500, those
+// OpenFindings gives the findings of requests whose issues nobody has resolved or archived, and that were seen in a release; at most 500, those
 // that were not seen for longest first.
 func (s *Store) OpenFindings(ctx context.Context) ([]FindingRow, error) {
-	return s.findings(ctx, ` WHERE i.status = 'unresolved' AND f.last_release <> 0 ORDER BY f.last_seen LIMIT 500`)
+	return s.findings(ctx, ` WHERE i.status = 'unresolved' AND f.last_release <> 0 AND f.kind <> 'endpoint_regression' ORDER BY f.last_seen LIMIT 500`)
 }
 
 // FindingIssues gives the numbers of the issues of findings, by key.
