@@ -170,7 +170,7 @@ func (d *decoder) take(s *span) {
 	} else {
 		l.Span = f.Span()
 		l.Span.ID, l.Span.Parent, l.Span.Duration = s.id, s.parent, took
-		l.Switches = f.Switches
+		l.Switches, l.User = f.Switches, f.User()
 	}
 	d.loose = append(d.loose, l)
 }
