@@ -204,3 +204,33 @@ func BenchmarkAssemble(b *testing.B) {
 		b.ReportMetric(float64(b.N)*float64(len(list))/b.Elapsed().Seconds(), "spans/s")
 	})
 }
+
+// FuzzAssemble makes spans of bytes, four each: id, parent, start and what they are.
+func FuzzAssemble(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 1, 2, 1, 5, 0, 3, 2, 6, 0})
+	f.Add([]byte{1, 2, 0, 0, 2, 1, 0, 0, 3, 3, 9, 2})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var list []Loose
+		for ; len(b) >= 4; b = b[4:] {
+			l := loose(SpanID(b[0]), SpanID(b[1]), int(int8(b[2])))
+			if b[3]&1 != 0 {
+				l = served(SpanID(b[0]), SpanID(b[1]), int(int8(b[2])))
+			}
+			l.Service = []string{"shop", "mail"}[b[3]>>1&1]
+			list = append(list, l)
+		}
+		got, twice := Assemble(list)
+		n := twice
+		for i := range got {
+			if n += len(got[i].Spans); !got[i].Partial {
+				n++
+			} else if len(got[i].Spans) == 0 {
+				t.Fatal("a partial request without spans")
+			}
+			Sum(&got[i])
+		}
+		if n != len(list) {
+			t.Fatalf("%d of %d spans are left", n, len(list))
+		}
+	})
+}

@@ -98,7 +98,7 @@ func (f *Facts) Attr(key, value string) {
 		return
 	}
 	if f.Attrs == nil {
-		f.Attrs = make([]Attr, 0, 8)
+		f.Attrs = make([]Attr, 0, 4)
 	}
 	f.Attrs = append(f.Attrs, Attr{f.clip(key, MaxAttrKey), f.clip(value, MaxAttr)})
 }
