@@ -10,8 +10,9 @@ type Loose struct {
 	Service string
 	// Root is set when the span is a request, which then has all but Spans. Span is not read of it.
 	Root *Request
-	// Platform, Switches and Keep are for the request to which the span belongs.
+	// Platform, User, Switches and Keep are for the request to which the span belongs.
 	Platform string
+	User     string
 	Switches []Switch
 	Keep     bool
 }
@@ -166,6 +167,9 @@ func (q *Request) adopt(l *Loose) {
 	s.Start = l.Start.Sub(q.Start)
 	q.Spans = append(q.Spans, s)
 	q.Keep = q.Keep || l.Keep
+	if q.User == "" {
+		q.User = l.User
+	}
 	q.AddSwitches(l.Switches)
 }
 

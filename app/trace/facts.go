@@ -98,7 +98,7 @@ func (f *Facts) Attr(key, value string) {
 		return
 	}
 	if f.Attrs == nil {
-		f.Attrs = make([]Attr, 0, 8)
+		f.Attrs = make([]Attr, 0, 4)
 	}
 	f.Attrs = append(f.Attrs, Attr{f.clip(key, MaxAttrKey), f.clip(value, MaxAttr)})
 }
@@ -318,8 +318,8 @@ func (f *Facts) Named(name string) {
 // Left says how many attributes the sender itself left out.
 func (f *Facts) Left(n int) { f.Dropped = min(f.Dropped+max(n, 0), math.MaxInt32) }
 
-// user is an identity in the form that errors use.
-func (f *Facts) user() string {
+// User is an identity in the form that errors use.
+func (f *Facts) User() string {
 	switch {
 	case f.UserID != "":
 		return "id:" + f.UserID

@@ -23,7 +23,7 @@ func (f *Facts) Span() Span {
 func (f *Facts) Request() Request {
 	f.EndEvent()
 	q := Request{Op: f.op(), Method: f.Method, Status: f.Status, Service: f.Service, Release: f.Release, Environment: f.Environment,
-		Host: f.Host, Platform: f.Platform, User: f.user(), Switches: f.Switches, Keep: f.Keep, Weight: 1, State: f.state()}
+		Host: f.Host, Platform: f.Platform, User: f.User(), Switches: f.Switches, Keep: f.Keep, Weight: 1, State: f.state()}
 	q.Failed = f.fails(q.State)
 	q.URL = f.target()
 	q.Name, q.Source = f.endpoint()
@@ -207,6 +207,8 @@ func (f *Facts) endpoint() (name, source string) {
 	}
 	isPath := strings.HasPrefix(name, "/") || strings.Contains(name, "://")
 	switch {
+	case source == "" && isPath && strings.ContainsAny(name, "{<:*"):
+		source = "route" // OpenTelemetry's names of spans are the method and the route
 	case source == "" && isPath:
 		source = "url"
 	case source == "":
@@ -255,7 +257,7 @@ func (f *Facts) FillLine(l *LogLine) {
 	if f.File != "" {
 		f.Attr("code", strings.TrimSpace(f.File+":"+strconv.Itoa(f.Line)+" "+f.function()))
 	}
-	if user := f.user(); user != "" {
+	if user := f.User(); user != "" {
 		f.Attr("user", user)
 	}
 	l.Attrs = f.attrs()

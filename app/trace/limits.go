@@ -37,7 +37,7 @@ func (t *Texts) Clip(text string, most int) string {
 	if known, ok := t.seen[text]; ok {
 		return known
 	}
-	valid := strings.Clone(Valid(text))
+	valid := strings.Clone(whole(Valid(text), most))
 	if t.seen == nil {
 		t.seen = make(map[string]string, 64)
 	}

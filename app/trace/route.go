@@ -75,8 +75,8 @@ func isExtension(text string) bool {
 
 // isValue tells whether a word is made by a program for one thing. Words with few digits (v2, oauth2, s3) are none.
 func isValue(word string) bool {
-	var digits, letters, others, run, longest int
-	hex := true
+	var digits, letters, run, longest int
+	hex, upper, lower := true, false, false
 	for i := range len(word) {
 		c := word[i]
 		switch {
@@ -87,10 +87,9 @@ func isValue(word string) bool {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
 			letters++
 			hex = hex && (c|0x20) <= 'f'
+			upper, lower = upper || c <= 'Z', lower || c >= 'a'
 		case c == '@' || c == '%' || c < ' ':
 			return true
-		default:
-			others++
 		}
 		run = 0
 	}
@@ -100,5 +99,6 @@ func isValue(word string) bool {
 	case digits == 0:
 		return false
 	}
-	return letters == 0 || longest >= 4 || hex && digits+letters >= 8 || letters > 0 && digits >= 4 && digits+letters >= 16
+	token := digits >= 4 && digits+letters >= 16 || digits >= 2 && upper && lower && digits+letters >= 20
+	return letters == 0 || longest >= 4 || hex && digits+letters >= 8 || token
 }

@@ -67,7 +67,8 @@ func (s *spanItem) take(v *fastjson.Value, second bool) error {
 	s.facts.Reset(&s.texts)
 	s.describe(v, second)
 	parent, _ := trace.ParseSpanID(bare(v.Get("parent_span_id")))
-	l := trace.Loose{Trace: id, Start: start, Service: s.facts.Service, Platform: orElse(s.facts.Platform, s.dsc.Platform), Switches: s.facts.Switches, Keep: s.facts.Keep}
+	l := trace.Loose{Trace: id, Start: start, Service: s.facts.Service, Platform: orElse(s.facts.Platform, s.dsc.Platform), User: s.facts.User(),
+		Switches: s.facts.Switches, Keep: s.facts.Keep}
 	if isRoot(v, parent) {
 		q := s.facts.Request()
 		q.Trace, q.Span, q.Parent, q.Start, q.Duration, q.Weight = id, span, parent, start, took, s.dsc.Weight()

@@ -181,7 +181,7 @@ func jsonAttributes(list []*fastjson.Value, f *trace.Facts) {
 			f.Float(key, double(v.Get("doubleValue")))
 		case v.Exists("boolValue"):
 			f.Bool(key, v.GetBool("boolValue"))
-		default:
+		case v.Exists("arrayValue"), v.Exists("kvlistValue"), v.Exists("bytesValue"):
 			f.Text(key, jsonText(v, maxNesting))
 		}
 	}

@@ -62,6 +62,9 @@ const (
 	maxWeight     = 1e6
 )
 
+// typicalSpan is the size of a span in protobuf, from which room is made.
+const typicalSpan = 256
+
 // Rejected is what was left out of a message while the rest was taken, as partial success tells it.
 type Rejected struct {
 	N    int
@@ -77,7 +80,7 @@ func (r *Rejected) add(format string, args ...any) {
 // DecodeTraces reads an ExportTraceServiceRequest. Spans that cannot be are rejected and the rest is taken; the error is
 // ErrMalformed.
 func DecodeTraces(body []byte, encoding Encoding, lim Limits) ([]trace.Request, Rejected, error) {
-	d := decoder{limits: lim}
+	d := decoder{limits: lim, loose: make([]trace.Loose, 0, min(len(body)/typicalSpan+1, lim.Items))}
 	read := d.protoTraces
 	if encoding == JSON {
 		read = d.jsonTraces
@@ -170,7 +173,7 @@ func (d *decoder) take(s *span) {
 	} else {
 		l.Span = f.Span()
 		l.Span.ID, l.Span.Parent, l.Span.Duration = s.id, s.parent, took
-		l.Switches = f.Switches
+		l.Switches, l.User = f.Switches, f.User()
 	}
 	d.loose = append(d.loose, l)
 }

@@ -12,7 +12,7 @@ import (
 func (d *decoder) protoTraces(body []byte) error {
 	return each(body, func(w *wire) error {
 		if w.is(1, wireBytes) { // resource_spans
-			return d.protoResource(w.data, d.protoSpan)
+			return d.protoResource(w.data(), d.protoSpan)
 		}
 		return nil
 	})
@@ -21,7 +21,7 @@ func (d *decoder) protoTraces(body []byte) error {
 func (d *decoder) protoLogs(body []byte) error {
 	return each(body, func(w *wire) error {
 		if w.is(1, wireBytes) { // resource_logs
-			return d.protoResource(w.data, d.protoRecord)
+			return d.protoResource(w.data(), d.protoRecord)
 		}
 		return nil
 	})
@@ -32,9 +32,9 @@ func (d *decoder) protoResource(b []byte, item func([]byte) error) error {
 	d.origin.Reset(&d.texts)
 	err := each(b, func(w *wire) error {
 		if w.is(1, wireBytes) { // resource
-			return each(w.data, func(w *wire) error {
+			return each(w.data(), func(w *wire) error {
 				if w.is(1, wireBytes) { // attributes
-					return protoAttribute(w.data, &d.origin, false)
+					return protoAttribute(w.data(), &d.origin, false)
 				}
 				return nil
 			})
@@ -46,7 +46,7 @@ func (d *decoder) protoResource(b []byte, item func([]byte) error) error {
 	}
 	return each(b, func(w *wire) error {
 		if w.is(2, wireBytes) { // scope_spans
-			return d.protoScope(w.data, item)
+			return d.protoScope(w.data(), item)
 		}
 		return nil
 	})
@@ -57,7 +57,7 @@ func (d *decoder) protoScope(b []byte, item func([]byte) error) error {
 	return each(b, func(w *wire) error {
 		switch {
 		case w.is(1, wireBytes): // scope
-			return each(w.data, func(w *wire) error {
+			return each(w.data(), func(w *wire) error {
 				if w.is(1, wireBytes) { // name
 					d.scope = d.texts.Clip(w.text(), trace.MaxName)
 				}
@@ -68,7 +68,7 @@ func (d *decoder) protoScope(b []byte, item func([]byte) error) error {
 				return nil
 			}
 			d.facts.Reset(&d.texts)
-			return item(w.data)
+			return item(w.data())
 		}
 		return nil
 	})
@@ -92,17 +92,17 @@ func (d *decoder) protoSpan(b []byte) error {
 		case 8:
 			s.end = w.n
 		case 9:
-			if err := protoAttribute(w.data, &d.facts, false); err != nil {
+			if err := protoAttribute(w.data(), &d.facts, false); err != nil {
 				return err
 			}
 		case 10:
 			s.lost = w.n
 		case 11:
-			if err := d.protoEvent(w.data); err != nil {
+			if err := d.protoEvent(w.data()); err != nil {
 				return err
 			}
 		case 15:
-			if err := s.protoStatus(w.data); err != nil {
+			if err := s.protoStatus(w.data()); err != nil {
 				return err
 			}
 		case 16:
@@ -117,13 +117,13 @@ func (d *decoder) protoSpan(b []byte) error {
 
 func (s *span) protoID(w *wire) {
 	switch {
-	case w.field == 1 && len(w.data) == 16:
-		s.trace = trace.ID(w.data)
-	case w.field == 2 && len(w.data) == 8:
-		s.id = trace.SpanID(binary.BigEndian.Uint64(w.data))
-	case w.field == 4 && len(w.data) == 8:
-		s.parent = trace.SpanID(binary.BigEndian.Uint64(w.data))
-	case w.field == 4 && len(w.data) > 0:
+	case w.field == 1 && len(w.data()) == 16:
+		s.trace = trace.ID(w.data())
+	case w.field == 2 && len(w.data()) == 8:
+		s.id = trace.SpanID(binary.BigEndian.Uint64(w.data()))
+	case w.field == 4 && len(w.data()) == 8:
+		s.parent = trace.SpanID(binary.BigEndian.Uint64(w.data()))
+	case w.field == 4 && len(w.data()) > 0:
 		s.wrong = "its parent's id is not 8 bytes"
 	}
 }
@@ -141,7 +141,7 @@ func (s *span) protoStatus(b []byte) error {
 func (d *decoder) protoEvent(b []byte) error {
 	err := each(b, func(w *wire) error {
 		if w.is(3, wireBytes) { // attributes
-			return protoAttribute(w.data, &d.facts, true)
+			return protoAttribute(w.data(), &d.facts, true)
 		}
 		return nil
 	})
@@ -159,7 +159,7 @@ func protoAttribute(b []byte, f *trace.Facts, event bool) error {
 		case w.is(1, wireBytes):
 			key = w.text()
 		case w.is(2, wireBytes):
-			value = w.data
+			value = w.data()
 		}
 	}
 	if w.err != nil || key == "" {
@@ -209,13 +209,13 @@ func (d *decoder) protoRecord(b []byte) error {
 		case 3:
 			r.level = w.text()
 		case 5:
-			text, err := protoText(w.data, maxNesting)
+			text, err := protoText(w.data(), maxNesting)
 			if err != nil {
 				return err
 			}
 			r.body = d.texts.Clip(text, trace.MaxText)
 		case 6:
-			if err := protoAttribute(w.data, &d.facts, false); err != nil {
+			if err := protoAttribute(w.data(), &d.facts, false); err != nil {
 				return err
 			}
 		case 7:
@@ -233,9 +233,9 @@ func (d *decoder) protoRecord(b []byte) error {
 // protoID reads the request that a record belongs to; ids that cannot be are none.
 func (r *record) protoID(w *wire) {
 	switch {
-	case w.field == 9 && len(w.data) == 16:
-		r.trace = trace.ID(w.data)
-	case w.field == 10 && len(w.data) == 8:
-		r.span = trace.SpanID(binary.BigEndian.Uint64(w.data))
+	case w.field == 9 && len(w.data()) == 16:
+		r.trace = trace.ID(w.data())
+	case w.field == 10 && len(w.data()) == 8:
+		r.span = trace.SpanID(binary.BigEndian.Uint64(w.data()))
 	}
 }

@@ -25,11 +25,11 @@ func protoText(b []byte, depth int) (text string, err error) {
 		case w.is(4, wireFixed64):
 			text = strconv.FormatFloat(w.float(), 'g', -1, 64)
 		case w.is(5, wireBytes):
-			text, err = protoMembers(w.data, depth, false)
+			text, err = protoMembers(w.data(), depth, false)
 		case w.is(6, wireBytes):
-			text, err = protoMembers(w.data, depth, true)
+			text, err = protoMembers(w.data(), depth, true)
 		case w.is(7, wireBytes):
-			text = base64.StdEncoding.EncodeToString(w.data[:min(len(w.data), trace.MaxText)])
+			text = base64.StdEncoding.EncodeToString(w.data()[:min(len(w.data()), trace.MaxText)])
 		}
 		return err
 	})
@@ -39,16 +39,17 @@ func protoText(b []byte, depth int) (text string, err error) {
 // protoMembers are those of an ArrayValue or a KeyValueList.
 func protoMembers(b []byte, depth int, named bool) (string, error) {
 	var out strings.Builder
+	n := 0
 	err := each(b, func(w *wire) error {
 		if !w.is(1, wireBytes) || out.Len() > trace.MaxText {
 			return nil
 		}
-		if out.Len() > 0 {
+		if n++; n > 1 {
 			out.WriteString(", ")
 		}
-		value := w.data
+		value := w.data()
 		if named {
-			key, inner, err := protoPair(w.data)
+			key, inner, err := protoPair(w.data())
 			if err != nil {
 				return err
 			}
@@ -69,7 +70,7 @@ func protoPair(b []byte) (key string, value []byte, err error) {
 		case w.is(1, wireBytes):
 			key = w.text()
 		case w.is(2, wireBytes):
-			value = w.data
+			value = w.data()
 		}
 	}
 	return key, value, w.err

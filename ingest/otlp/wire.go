@@ -8,15 +8,16 @@ import (
 )
 
 // wire reads a protobuf message field by field (https://protobuf.dev/programming-guides/encoding/). Nothing that it gives
-// is copied. A reader written for OTLP takes a third of the time that generated code does, since it builds no tree
-// (BenchmarkDecode).
+// is copied, and no tree is built. It keeps places in the message rather than parts of it: pointers that change cost
+// the garbage collector's write barrier, a fifth of all time.
 type wire struct {
-	b     []byte
-	field uint64
-	kind  byte
-	n     uint64 // of a number
-	data  []byte // of bytes, a text or a message
-	err   error
+	b        []byte
+	i        int // where the next field begins
+	from, to int // of bytes, a text or a message
+	field    uint64
+	n        uint64 // of a number
+	kind     byte
+	err      error
 }
 
 // The types of fields.
@@ -31,24 +32,26 @@ var errWire = errors.New("the protobuf is damaged")
 
 // next reads a field; false at the end, or when err is set.
 func (w *wire) next() bool {
-	if len(w.b) == 0 || w.err != nil {
+	if w.i >= len(w.b) || w.err != nil {
 		return false
 	}
 	tag := w.varint()
-	w.field, w.kind, w.n, w.data = tag>>3, byte(tag&7), 0, nil
+	w.field, w.kind, w.n, w.from, w.to = tag>>3, byte(tag&7), 0, 0, 0
 	switch w.kind {
 	case wireVarint:
 		w.n = w.varint()
 	case wireFixed64:
-		if raw := w.take(8); raw != nil {
-			w.n = binary.LittleEndian.Uint64(raw)
+		if w.take(8) {
+			w.n = binary.LittleEndian.Uint64(w.b[w.from:])
 		}
+		w.from, w.to = 0, 0
 	case wireFixed32:
-		if raw := w.take(4); raw != nil {
-			w.n = uint64(binary.LittleEndian.Uint32(raw))
+		if w.take(4) {
+			w.n = uint64(binary.LittleEndian.Uint32(w.b[w.from:]))
 		}
+		w.from, w.to = 0, 0
 	case wireBytes:
-		w.data = w.take(w.varint())
+		w.take(w.varint())
 	default: // groups have not been written since 2008
 		w.err = errWire
 	}
@@ -59,30 +62,38 @@ func (w *wire) next() bool {
 }
 
 func (w *wire) varint() uint64 {
-	n, size := binary.Uvarint(w.b)
+	if w.i < len(w.b) && w.b[w.i] < 0x80 {
+		w.i++
+		return uint64(w.b[w.i-1])
+	}
+	n, size := binary.Uvarint(w.b[w.i:])
 	if size <= 0 {
-		w.err, w.b = errWire, nil
+		w.err = errWire
 		return 0
 	}
-	w.b = w.b[size:]
+	w.i += size
 	return n
 }
 
-func (w *wire) take(n uint64) []byte {
-	if n > uint64(len(w.b)) {
+// take moves over n bytes, which lie from from to to.
+func (w *wire) take(n uint64) bool {
+	if w.err != nil || n > uint64(len(w.b)-w.i) {
 		w.err = errWire
-		return nil
+		return false
 	}
-	raw := w.b[:n:n]
-	w.b = w.b[n:]
-	return raw
+	w.from, w.to = w.i, w.i+int(n)
+	w.i = w.to
+	return true
 }
+
+// data are the bytes of the field.
+func (w *wire) data() []byte { return w.b[w.from:w.to:w.to] }
 
 // is tells whether the field is the one with a number and a type. One of another type is unknown, and skipped.
 func (w *wire) is(field uint64, kind byte) bool { return w.field == field && w.kind == kind }
 
 // text is the data as a string that shares its memory.
-func (w *wire) text() string { return alias(w.data) }
+func (w *wire) text() string { return alias(w.data()) }
 
 func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
