@@ -30,11 +30,16 @@ func (s *server) newRecorder(project, key int64) *perf.Recorder {
 		Service: issues.SelfProject, Release: "kibitz@" + Version, Environment: "production", Host: s.config.Node,
 		Skip: []string{"kibitz/app/db", "kibitz/app/cli"},
 		Sink: func(ctx context.Context, requests []trace.Request) error {
+			// A spool that fills while the database is away is for other people's events.
+			if err := s.pipeline.Healthy(); err != nil {
+				s.outcomes.Count(project, "transaction", ingest.RateLimited, "spool_high_water", int64(len(requests)))
+				return err
+			}
 			return s.pipeline.AcceptRequests(ctx, ingest.Source{Project: project, KeyID: key, Received: time.Now().UTC().Truncate(time.Millisecond)}, requests)
 		},
 		Failed: func(err error) { s.log.Warn("cannot keep our own requests", "err", err) },
 		Dropped: func(reason string, n int64) {
-			if reason != "sink_failed" { // the pipeline counts those
+			if reason != "sink_failed" { // those have been counted
 				s.outcomes.Count(project, "transaction", ingest.RateLimited, "recorder_"+reason, n)
 			}
 		},

@@ -3,11 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 
 	"kibitz/app/config"
+	"kibitz/app/model"
 	"kibitz/app/perf"
 	"kibitz/app/trace"
 	"kibitz/ingest"
@@ -76,6 +79,34 @@ func TestRecorderRefused(t *testing.T) {
 	}
 	if got := fmt.Sprint(outcomes.Pending()); len(outcomes.Pending()) != 1 || outcomes.Pending()[0].N != 3 || outcomes.Pending()[0].Category != "transaction" {
 		t.Errorf("outcomes %s", got)
+	}
+}
+
+// TestRecorderYields holds that a spool above its high water takes none of our own requests, and that they are counted.
+func TestRecorderYields(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	spool, err := ingest.OpenSpool(ingest.SpoolOptions{Dir: t.TempDir(), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { spool.Close() })
+	cfg, err := config.Load("", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := model.NewIDs(1)
+	outcomes, limits := ingest.NewOutcomes(spool, ids, log), ingest.DefaultLimits()
+	limits.HighWater = 0 // nothing is little enough
+	s := &server{Program: &Program{config: cfg, log: log}, outcomes: outcomes,
+		pipeline: ingest.NewPipeline(ingest.PipelineOptions{Spool: spool, Outcomes: outcomes, IDs: ids, Limits: limits, Log: log})}
+	rec := s.newRecorder(7, 8)
+	_, q := rec.Start(context.Background(), perf.Info{})
+	q.Finish()
+	rec.Close(context.Background())
+	pending := outcomes.Pending()
+	if len(spooled(t, spool)) != 0 || len(pending) != 1 || pending[0].Reason != "spool_high_water" || pending[0].N != 1 {
+		t.Errorf("outcomes %+v", pending)
 	}
 }
 

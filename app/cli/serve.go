@@ -242,10 +242,8 @@ func (s *server) close(ctx context.Context) error {
 		s.self.close()
 	}
 	failed = append(failed, s.recorder.Close(ctx))
-	if s.outcomes != nil {
+	if s.cancel != nil { // otherwise they never began
 		s.outcomes.Stop()
-	}
-	if s.drain != nil {
 		s.drain.Stop()
 	}
 	if s.spool != nil {

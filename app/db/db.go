@@ -84,12 +84,19 @@ type Config struct {
 	// WebWait is how long a page waits for a connection; 250 ms when 0. Tests on a busy machine, where opening one takes
 	// longer than that, say more.
 	WebWait time.Duration
-	// Tracer is told of every statement besides the counters; nil for none.
+	// Tracer is told of every statement besides the counters; nil for none. One that is a CallerTracer is told earlier, too.
 	Tracer pgx.QueryTracer
+}
+
+// CallerTracer is a tracer that looks at the stack for the code that wants a statement. It is told before pgx is, when
+// that code is two calls away and not ten: each call more costs it time.
+type CallerTracer interface {
+	TraceCaller(ctx context.Context, conn *pgx.Conn)
 }
 
 // DB is the open core.
 type DB struct {
+	caller  CallerTracer // nil when nobody looks
 	parts   map[Partition]*part
 	log     *slog.Logger
 	webWait time.Duration
@@ -111,7 +118,8 @@ type Querier interface {
 
 // Open makes the pools. It does not connect: a partition whose server is down costs only its own statements.
 func Open(ctx context.Context, c Config) (*DB, error) {
-	d := &DB{parts: map[Partition]*part{}, log: c.Log, webWait: c.WebWait}
+	caller, _ := c.Tracer.(CallerTracer)
+	d := &DB{caller: caller, parts: map[Partition]*part{}, log: c.Log, webWait: c.WebWait}
 	for _, name := range Partitions {
 		p, err := openPart(ctx, name, c)
 		if err != nil {
@@ -205,7 +213,7 @@ func (d *DB) Read(ctx context.Context, key Key) Querier {
 	if pinned, _ := ctx.Value(pinKey{}).(bool); pinned || len(p.replicas) == 0 || useOf(ctx) != Web {
 		return d.Write(ctx, key)
 	}
-	return querier{p.replicas[int(p.next.Add(1))%len(p.replicas)], d.limits(Web), key.Part}
+	return querier{p.replicas[int(p.next.Add(1))%len(p.replicas)], d.limits(Web), key.Part, d.caller}
 }
 
 // limits are those of a use.
@@ -220,7 +228,7 @@ func (d *DB) limits(use Use) useLimits {
 // Write is where statements that change something go: the primary, autocommitted.
 func (d *DB) Write(ctx context.Context, key Key) Querier {
 	use := useOf(ctx)
-	return querier{d.parts[key.Part].primary[use], d.limits(use), key.Part}
+	return querier{d.parts[key.Part].primary[use], d.limits(use), key.Part, d.caller}
 }
 
 // txAttempts is how often a transaction is tried when PostgreSQL asks for it: a serialization failure or a
@@ -231,7 +239,7 @@ const txAttempts = 3
 // must not wait for anything else.
 func (d *DB) Tx(ctx context.Context, key Key, fn func(pgx.Tx) error) error {
 	use := useOf(ctx)
-	q := querier{d.parts[key.Part].primary[use], d.limits(use), key.Part}
+	q := querier{d.parts[key.Part].primary[use], d.limits(use), key.Part, d.caller}
 	for attempt := 1; ; attempt++ {
 		err := q.tx(ctx, fn)
 		if err == nil || !retryable(err) || attempt == txAttempts {

@@ -64,5 +64,5 @@ func (d *DB) on(ctx context.Context, node Node) (querier, error) {
 	if pool = p.primary[use]; node.Replica > 0 {
 		pool, use = p.replicas[node.Replica-1], Web
 	}
-	return querier{pool, d.limits(use), node.Part}, nil
+	return querier{pool, d.limits(use), node.Part, d.caller}, nil
 }

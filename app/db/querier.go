@@ -16,9 +16,10 @@ import (
 
 // querier takes a connection for each statement, waiting no longer than its use may.
 type querier struct {
-	pool  *pgxpool.Pool
-	limit useLimits
-	part  Partition
+	pool   *pgxpool.Pool
+	limit  useLimits
+	part   Partition
+	caller CallerTracer
 }
 
 // acquire takes a connection; a pool that has none in time, or a server that is away, is errs.Unavailable.
@@ -42,6 +43,9 @@ func (q querier) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 		return pgconn.CommandTag{}, err
 	}
 	defer conn.Release()
+	if q.caller != nil {
+		q.caller.TraceCaller(ctx, conn.Conn())
+	}
 	tag, err := conn.Exec(ctx, sql, args...)
 	return tag, unavailable(err)
 }
@@ -51,6 +55,9 @@ func (q querier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	conn, err := q.acquire(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if q.caller != nil {
+		q.caller.TraceCaller(ctx, conn.Conn())
 	}
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
@@ -65,6 +72,9 @@ func (q querier) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 	conn, err := q.acquire(ctx)
 	if err != nil {
 		return errRow{err}
+	}
+	if q.caller != nil {
+		q.caller.TraceCaller(ctx, conn.Conn())
 	}
 	return poolRow{conn.QueryRow(ctx, sql, args...), conn}
 }

@@ -135,6 +135,9 @@ func (q *Request) Span() trace.SpanID {
 	return q.id
 }
 
+// WantsCallers tells whether the lines of code behind queries are recorded: for those who call NearCallers.
+func (q *Request) WantsCallers() bool { return q != nil && !q.rec.o.NoCallers }
+
 // change runs fn on what is recorded, unless the request has ended.
 func (q *Request) change(fn func(*recording)) {
 	if q == nil {

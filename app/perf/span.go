@@ -45,6 +45,28 @@ type Work struct {
 	PID              int32
 	// Pool is how long it has waited for a connection just before, by Wait.
 	Pool time.Duration
+	// Near is where it was asked for, when that was found out before. Without it the stack is looked at.
+	Near Near
+}
+
+// Near is the innermost calls above a layer that knows how far it is from the code that uses it.
+type Near [4]uintptr
+
+// known is the part of n that is set.
+func (n *Near) known() []uintptr {
+	for i, pc := range n {
+		if pc == 0 {
+			return n[:i]
+		}
+	}
+	return n[:]
+}
+
+// NearCallers looks at the stack from its caller on, leaving out skip calls. Four calls take a third of the time that twelve
+// do; whoever stands close to the code behind a query, before a driver and a pool, uses it for Work.Near.
+func NearCallers(skip int) (n Near) {
+	runtime.Callers(skip+2, n[:])
+	return n
 }
 
 // Begin begins a span in the request of ctx; it does nothing without one. Op is its kind in Sentry's words (cache.get,
@@ -66,8 +88,8 @@ func BeginWork(ctx context.Context, w Work) Span {
 func (q *Request) begin(parent trace.SpanID, w *Work) Span {
 	now := time.Since(q.start)
 	var pcs [maxFrames]uintptr
-	frames := 0
-	if (w.Category == trace.DB || w.Category == trace.HTTP) && !q.rec.o.NoCallers {
+	frames := copy(pcs[:], w.Near.known())
+	if frames == 0 && (w.Category == trace.DB || w.Category == trace.HTTP) && !q.rec.o.NoCallers {
 		frames = runtime.Callers(3, pcs[:]) // without Callers, begin and BeginWork
 	}
 	q.mu.Lock()

@@ -50,6 +50,22 @@ func BenchmarkHook(b *testing.B) {
 		})
 	}
 	run("with its caller", perf.Options{})
+	b.Run("its caller told by a layer above", func(b *testing.B) {
+		b.ReportAllocs()
+		deep(20, func() {
+			ctx, q := bench.rec.Start(context.Background(), perf.Info{})
+			defer func() { q.Finish() }()
+			for n := 1; b.Loop(); n++ {
+				if n%100 == 0 {
+					q.Finish()
+					ctx, q = bench.rec.Start(context.Background(), perf.Info{})
+				}
+				tracer.TraceCaller(ctx, conn.Conn())
+				end := tracer.TraceQueryStart(ctx, conn.Conn(), pgx.TraceQueryStartData{SQL: "select 1"})
+				tracer.TraceQueryEnd(end, conn.Conn(), pgx.TraceQueryEndData{})
+			}
+		})
+	})
 	run("without", perf.Options{NoCallers: true})
 	b.Run("in no request", func(b *testing.B) {
 		hook := hookOf(context.Background(), tracer, conn.Conn())

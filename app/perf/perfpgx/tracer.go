@@ -46,6 +46,7 @@ type state struct {
 	waiter *perf.Request
 	wait   time.Duration
 	batch  batch
+	near   perf.Near // where the next statement is asked for, when TraceCaller was told
 }
 
 // dataKey names our state among a connection's custom data.
@@ -79,7 +80,18 @@ func begin(ctx context.Context, conn *pgx.Conn, op, text string) {
 		return
 	}
 	s := stateOf(conn)
-	s.push(perf.BeginWork(ctx, perf.Work{Category: trace.DB, Op: op, Text: text, System: system, PID: int32(conn.PgConn().PID()), Pool: s.waited(q)}))
+	w := perf.Work{Category: trace.DB, Op: op, Text: text, System: system, PID: int32(conn.PgConn().PID()), Pool: s.waited(q), Near: s.near}
+	s.push(perf.BeginWork(ctx, w))
+	s.near = perf.Near{}
+}
+
+// TraceCaller is for a layer above pgx, such as a package that all queries go through: it may say that it is about to run a
+// statement on a connection, and spares us a walk through pgx and the pool. The layer's own calls are left out by
+// perf.Options.Skip.
+func (t *Tracer) TraceCaller(ctx context.Context, conn *pgx.Conn) {
+	if perf.FromContext(ctx).WantsCallers() {
+		stateOf(conn).near = perf.NearCallers(1)
+	}
 }
 
 func end(ctx context.Context, conn *pgx.Conn, tag pgconn.CommandTag, err error) {
@@ -114,7 +126,9 @@ func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, d pgx.Trac
 	case !t.o.NoTransactions:
 		begin(ctx, conn, "db.sql.transaction", d.SQL)
 	case perf.FromContext(ctx) != nil:
-		stateOf(conn).push(perf.Span{}) // for its end to find
+		s := stateOf(conn)
+		s.near = perf.Near{}
+		s.push(perf.Span{}) // for its end to find
 	}
 	return ctx
 }

@@ -294,6 +294,40 @@ func TestParallel(t *testing.T) {
 	}
 }
 
+// TestTraceCaller holds that what a layer above has said of a statement's caller is that statement's alone.
+func TestTraceCaller(t *testing.T) {
+	t.Parallel()
+	for _, without := range []bool{false, true} {
+		b := newBench(t, 1, perfpgx.Options{NoTransactions: without})
+		tracer := perfpgx.New(perfpgx.Options{})
+		spans := b.record(t, func(ctx context.Context) {
+			conn, err := b.pool.Acquire(ctx)
+			must(t, err)
+			defer conn.Release()
+			told := func() { tracer.TraceCaller(ctx, conn.Conn()) } // the layer
+			told()
+			_, err = conn.Exec(ctx, "select 1")
+			must(t, err)
+			_, err = conn.Exec(ctx, "select 2")
+			must(t, err)
+			told()
+			_, err = conn.Exec(ctx, "begin")
+			must(t, err)
+			_, err = conn.Exec(ctx, "select 3")
+			must(t, err)
+		})
+		for _, s := range spans {
+			want := "perfpgx_test.TestTraceCaller.func1"
+			if s.Text == "select 1" || s.Text == "begin" {
+				want += ".1" // the layer's own call, which perf.Options.Skip leaves out
+			}
+			if s.Func != want {
+				t.Errorf("%s was asked for by %s:%d", s.Text, s.Func, s.Line)
+			}
+		}
+	}
+}
+
 // TestCancelled holds that a query given up by its caller says so.
 func TestCancelled(t *testing.T) {
 	t.Parallel()
