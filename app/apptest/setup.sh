@@ -14,6 +14,7 @@ if [ "$(id -u)" = 0 ] && need apt-get; then
   need mvn || missing+=(maven default-jdk-headless)
   need psql || missing+=(postgresql)
   need pgbadger || missing+=(pgbadger)
+  need rsyslogd || missing+=(rsyslog)
   need chromium || need chromium-browser || need google-chrome || missing+=(chromium)
   if [ ${#missing[@]} -gt 0 ]; then
     echo "installing ${missing[*]}"
@@ -28,7 +29,7 @@ if [ ! -x "$cache/venv/bin/python" ] || ! cmp -s sdk/python/requirements.txt "$c
   cp sdk/python/requirements.txt "$cache/venv/requirements.txt"
 fi
 
-for dir in sdk/node sdk/browser browser; do
+for dir in sdk/node sdk/browser sdk/syslog/express browser; do
   [ -f "$dir/package.json" ] || continue
   if ! cmp -s "$dir/package.json" "$dir/node_modules/.installed"; then
     echo "installing $dir"
