@@ -81,17 +81,20 @@ func scalar(v *fastjson.Value) string {
 	return ""
 }
 
-// switches reads `key=variant,key=variant`, or in JSON also an object.
+// switches reads `key=variant,key=variant`, or in JSON also an object: the first trace.MaxSwitches.
 func (f fields) switches() (list []trace.Switch) {
-	if o := f.json.GetObject("switches"); f.json != nil && o != nil {
-		o.Visit(func(key []byte, v *fastjson.Value) {
-			list = append(list, trace.Switch{Key: cut(clean(key), maxName), Variant: cut(scalar(v), maxName)})
-		})
+	add := func(key, variant string) {
+		if key != "" && len(list) < trace.MaxSwitches {
+			list = append(list, trace.Switch{Key: cut(key, trace.MaxName), Variant: cut(variant, trace.MaxName)})
+		}
+	}
+	if o := f.json.GetObject("switches"); o != nil {
+		o.Visit(func(key []byte, v *fastjson.Value) { add(clean(key), scalar(v)) })
 		return list
 	}
 	for pair := range strings.SplitSeq(f.text("switches"), ",") {
-		if key, variant, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && key != "" {
-			list = append(list, trace.Switch{Key: cut(key, maxName), Variant: cut(variant, maxName)})
+		if key, variant, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
+			add(key, variant)
 		}
 	}
 	return list
@@ -102,27 +105,46 @@ var names = []string{"route", "ms", "key", "start", "status", "state", "method",
 	"service", "host", "platform", "sample", "keep", "switches", "queries", "db_ms", "db_n", "cache_ms", "cache_n", "http_ms", "http_n",
 	"template_ms", "template_n", "pool_ms", "pool_n"}
 
-// others are the fields that are not ours, at most maxAttrs: what was left out is told as left_out.
+// others are the fields that are not ours, as attributes.
 func (f fields) others() (list []trace.Attr) {
-	left := 0
-	add := func(name, value string) {
-		switch {
-		case slices.Contains(names, name) || value == "":
-		case len(list) < maxAttrs:
-			list = append(list, trace.Attr{Key: cut(name, maxName), Value: cut(value, maxURL)})
-		default:
-			left++
-		}
-	}
+	var b attrs
 	if f.json == nil {
 		for _, p := range f.params {
-			add(p.Name, p.Value)
+			b.other(p.Name, p.Value)
 		}
 	} else {
-		f.json.GetObject().Visit(func(key []byte, v *fastjson.Value) { add(clean(key), scalar(v)) })
+		f.json.GetObject().Visit(func(key []byte, v *fastjson.Value) { b.other(clean(key), scalar(v)) })
 	}
-	if left > 0 {
-		list = append(list, trace.Attr{Key: "left_out", Value: fmt.Sprintf("%d fields (limit record_attrs)", left)})
+	return b.finish()
+}
+
+// other adds a field, unless it is one of ours.
+func (a *attrs) other(name, value string) {
+	if !slices.Contains(names, name) {
+		a.add(name, value)
 	}
-	return list
+}
+
+// attrs collects attributes, as many and as long as the limits allow.
+type attrs struct {
+	list []trace.Attr
+	left int // that were not taken
+}
+
+func (a *attrs) add(key, value string) {
+	switch {
+	case value == "":
+	case len(a.list) < trace.MaxAttrs:
+		a.list = append(a.list, trace.Attr{Key: cut(key, trace.MaxAttrKey), Value: cut(value, trace.MaxAttr)})
+	default:
+		a.left++
+	}
+}
+
+// finish tells what was left out in an attribute of its own.
+func (a *attrs) finish() []trace.Attr {
+	if a.left > 0 {
+		a.list = append(a.list, trace.Attr{Key: trace.LeftOut, Value: fmt.Sprintf("%d fields (limit span_attributes)", a.left)})
+	}
+	return a.list
 }

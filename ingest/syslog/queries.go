@@ -34,12 +34,12 @@ func (n *numbers) queries(q *trace.Request, list []*fastjson.Value) {
 
 func (n *numbers) query(v *fastjson.Value) trace.Span {
 	field := func(name string) string { return scalar(v.Get(name)) }
-	s := trace.Span{Op: "db.query", Category: trace.DB, Text: field("sql"), System: cut(field("system"), maxName), Rows: -1,
+	s := trace.Span{Op: "db.query", Category: trace.DB, Text: cut(field("sql"), trace.MaxText), System: cut(field("system"), trace.MaxOp), Rows: -1,
 		Start: n.ms("queries.at", field("at")), Duration: n.ms("queries.ms", field("ms"))}
 	if text := field("rows"); text != "" {
 		s.Rows = int64(n.count("queries.rows", text))
 	}
-	s.File, s.Line, s.Func = caller(cut(field("caller"), maxName))
+	s.File, s.Line, s.Func = caller(cut(field("caller"), trace.MaxName))
 	return s
 }
 

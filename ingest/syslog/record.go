@@ -15,12 +15,9 @@ import (
 	"kibitz/app/trace"
 )
 
-// Limits of a record. A message is bounded already; these keep one record from looking like many.
+// Limits of a record, beside those of package trace that every door has. A message is bounded already.
 const (
-	maxName    = 500                 // bytes of a route or any other name (record_name)
-	maxURL     = 2048                // bytes of a URL (record_url)
 	maxQueries = 200                 // queries of a record; the others are counted as lost (record_queries)
-	maxAttrs   = 32                  // fields that are not ours (record_attrs)
 	maxTime    = 31 * 24 * time.Hour // of a request (record_ms)
 )
 
@@ -46,10 +43,10 @@ func (d *Decoder) Record(m *Message) (r Record, ok bool, err error) {
 	}
 	r.Key = get.text("key")
 	q := &r.Request
-	q.Name, q.Source, q.Platform, q.Summed, q.Weight = cut(get.text("route"), maxName), "route", cut(get.text("platform"), maxName), true, 1
-	q.Service, q.Release, q.Environment = orElse(cut(get.text("service"), maxName), m.App), cut(get.text("release"), maxName), cut(get.text("env"), maxName)
-	q.Host, q.User, q.Op = orElse(cut(get.text("host"), maxName), m.Host), cut(get.text("user"), maxName), orElse(cut(get.text("op"), maxName), "http.server")
-	q.Method, q.URL = cut(get.text("method"), maxName), cut(get.text("url"), maxURL)
+	q.Name, q.Source, q.Platform, q.Summed, q.Weight = cut(get.text("route"), trace.MaxName), "route", cut(get.text("platform"), trace.MaxOp), true, 1
+	q.Service, q.Release, q.Environment = orElse(cut(get.text("service"), trace.MaxName), cut(m.App, trace.MaxName)), cut(get.text("release"), trace.MaxName), cut(get.text("env"), trace.MaxName)
+	q.Host, q.User, q.Op = orElse(cut(get.text("host"), trace.MaxName), cut(m.Host, trace.MaxName)), cut(get.text("user"), trace.MaxName), orElse(cut(get.text("op"), trace.MaxOp), "http.server")
+	q.Method, q.URL = cut(get.text("method"), trace.MaxOp), cut(get.text("url"), trace.MaxURL)
 	q.Keep = get.text("keep") == "true" || get.text("keep") == "1"
 	q.Switches, q.Attrs = get.switches(), get.others()
 	n := numbers{get: get}
@@ -130,7 +127,8 @@ func (n *numbers) count(name, text string) int {
 func (n *numbers) request(q *trace.Request, sent time.Time) {
 	q.Duration = n.ms("ms", n.get.text("ms"))
 	q.Status = n.count("status", n.get.text("status"))
-	q.State, q.Failed = orElse(cut(n.get.text("state"), maxName), stateOf(q.Status)), q.Status >= 500
+	q.State = orElse(cut(n.get.text("state"), trace.MaxOp), trace.StateOf(q.Status))
+	q.Failed = trace.Fails(q.State, q.Status)
 	q.Start = sent.Add(-q.Duration)
 	if text := n.get.text("start"); text != "" {
 		q.Start = n.start(text)
@@ -209,37 +207,4 @@ func settle(q *trace.Request) {
 		}
 	}
 	q.Totals.Time[trace.Other] = q.Duration - sum
-}
-
-// stateOf is the outcome that a status means, in the words of Sentry's span status.
-func stateOf(status int) string {
-	switch status {
-	case 0:
-		return ""
-	case 401:
-		return "unauthenticated"
-	case 403:
-		return "permission_denied"
-	case 404:
-		return "not_found"
-	case 409:
-		return "already_exists"
-	case 429:
-		return "resource_exhausted"
-	case 499:
-		return "cancelled"
-	case 501:
-		return "unimplemented"
-	case 503:
-		return "unavailable"
-	case 504:
-		return "deadline_exceeded"
-	}
-	switch {
-	case status >= 500:
-		return "internal_error"
-	case status >= 400:
-		return "invalid_argument"
-	}
-	return "ok"
 }

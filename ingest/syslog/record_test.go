@@ -110,16 +110,16 @@ func TestNoRecord(t *testing.T) {
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	r, _, err := record(t, `<13>{"route":"`+strings.Repeat("é", 900)+`","ms":10,"db_ms":30,"http_ms":10}`)
-	if err != nil || r.Request.Totals.Time[trace.DB] != 7500*time.Microsecond || len(r.Request.Name) > maxName || !strings.HasSuffix(r.Request.Name, "é") {
+	if err != nil || r.Request.Totals.Time[trace.DB] != 7500*time.Microsecond || len(r.Request.Name) > trace.MaxName || !strings.HasSuffix(r.Request.Name, "é") {
 		t.Errorf("%v %+v", err, r.Request)
 	}
 	checkRecord(t, &r)
 	var many strings.Builder
-	for i := range maxAttrs + 5 {
+	for i := range trace.MaxAttrs + 5 {
 		fmt.Fprintf(&many, `,"a%d":"b"`, i)
 	}
 	r, _, err = record(t, `<13>{"route":"/","ms":1`+many.String()+`}`)
-	if n := len(r.Request.Attrs); err != nil || n != maxAttrs+1 || r.Request.Attrs[n-1].Value != "5 fields (limit record_attrs)" {
+	if n := len(r.Request.Attrs); err != nil || n != trace.MaxAttrs+1 || r.Request.Attrs[n-1].Value != "5 fields (limit span_attributes)" {
 		t.Errorf("%v %+v", err, r.Request.Attrs)
 	}
 }
@@ -134,7 +134,7 @@ func checkRecord(t *testing.T, r *Record) {
 			t.Fatalf("category %d has %v, %d", c, d, q.Totals.N[c])
 		}
 	}
-	if sum != q.Duration || q.Weight < 1 || math.IsInf(q.Weight, 0) || q.Lost < 0 || q.Span == 0 || q.Trace == (trace.ID{}) || len(q.Spans) > maxQueries || len(q.Name) > maxName {
+	if sum != q.Duration || q.Weight < 1 || math.IsInf(q.Weight, 0) || q.Lost < 0 || q.Span == 0 || q.Trace == (trace.ID{}) || len(q.Spans) > maxQueries || len(q.Name) > trace.MaxName {
 		t.Fatalf("%v of %v: %+v", sum, q.Duration, q)
 	}
 }
@@ -151,6 +151,19 @@ func TestLine(t *testing.T) {
 			{Key: "perf@32473.trace", Value: "0af7651916cd43dd8448eb211c80319c"}, {Key: "perf@32473.span", Value: "b7ad6b7169203331"}, {Key: "perf@32473.release", Value: "r"}, {Key: "perf@32473.env", Value: "e"}}}
 	if !reflect.DeepEqual(got, want) || key != "secret" || got.Trace.String() != "0af7651916cd43dd8448eb211c80319c" {
 		t.Errorf("%q\n%+v\nis not\n%+v", key, got, want)
+	}
+}
+
+func TestLineBounds(t *testing.T) {
+	t.Parallel()
+	m, err := Parse([]byte("<13>1 - h a - - [x@1"+strings.Repeat(` a="b"`, trace.MaxAttrs+3)+"] "+strings.Repeat("x", trace.MaxText+7)), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _ := Line(&m)
+	n := len(l.Attrs)
+	if len(l.Body) != trace.MaxText || n != trace.MaxAttrs+2 || l.Attrs[n-2].Value != "the end of 16391 bytes (limit span_text)" || l.Attrs[n-1].Value != "4 fields (limit span_attributes)" {
+		t.Errorf("%d bytes, attributes %+v", len(l.Body), l.Attrs[max(0, n-2):])
 	}
 }
 
