@@ -44,6 +44,8 @@ type server struct {
 	dsn   string
 	log   *lockedBuffer
 	ended chan error
+	// settings are variables of the environment.
+	settings []string
 }
 
 type lockedBuffer struct {
@@ -76,8 +78,8 @@ func needPrograms(t *testing.T, names ...string) {
 	}
 }
 
-// newServer starts Kibitz on a directory of its own.
-func newServer(t *testing.T) *server {
+// newServer starts Kibitz on a directory of its own. settings are variables (NAME=value) beside the usual ones.
+func newServer(t *testing.T, settings ...string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kibitz-app-")
 	if err != nil {
@@ -87,7 +89,7 @@ func newServer(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &server{t: t, dir: dir, base: "http://" + freeAddress(t)}
+	s := &server{t: t, dir: dir, base: "http://" + freeAddress(t), settings: settings}
 	s.start()
 	t.Cleanup(func() { s.kill() })
 	return s
@@ -110,7 +112,7 @@ func (s *server) env() []string {
 			env = append(env, pair)
 		}
 	}
-	return env
+	return append(env, s.settings...)
 }
 
 // start runs `kibitz serve`, reads its lines and waits until it is ready.

@@ -183,6 +183,39 @@ func TestSyslogClientBlocked(t *testing.T) {
 	}
 }
 
+// TestSyslogServe holds that a record is found among the requests of the whole program, by its door's project or by its key, and that
+// the door opens again after a kill.
+func TestSyslogServe(t *testing.T) {
+	t.Parallel()
+	needPrograms(t, "logger")
+	path := filepath.Join(t.TempDir(), "log")
+	s := newServer(t, "KIBITZ_SYSLOG=unix://"+path)
+	dsn := after(s.command("project", "add", "shop"), "dsn:")
+	key := dsn[len("http://"):strings.IndexByte(dsn, '@')]
+	send := func(text string) {
+		if out, err := exec.Command("logger", "--socket", path, "-t", "shop", text).CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+	}
+	found := func(project, endpoint string) {
+		for end := time.Now().Add(60 * time.Second); !strings.Contains(s.command("requests", "list", "--project", project, "--since", "1h", "--json"), endpoint); time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("no request of %s in %s:\n%s", endpoint, project, s.log)
+			}
+		}
+	}
+	send(`{"route":"/by-door","ms":3}`)
+	found("default", "/by-door")
+	s.kill()
+	s.start()
+	send(`{"route":"/by-key","ms":3,"key":"` + key + `"}`)
+	found("shop", "/by-key")
+	s.stop()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket's file is left after a clean stop: %v", err)
+	}
+}
+
 // rsyslogConf forwards a socket's messages in every way that rsyslog is used: both forms over UDP, both framings over TCP, and into a
 // Unix socket.
 const rsyslogConf = `module(load="imuxsock" SysSock.Use="off")

@@ -128,7 +128,8 @@ func (a *attrs) other(name, value string) {
 // attrs collects attributes, as many and as long as the limits allow.
 type attrs struct {
 	list []trace.Attr
-	left int // that were not taken
+	left int    // attributes that were not taken
+	text string // what else was cut
 }
 
 func (a *attrs) add(key, value string) {
@@ -143,8 +144,12 @@ func (a *attrs) add(key, value string) {
 
 // finish tells what was left out in an attribute of its own.
 func (a *attrs) finish() []trace.Attr {
+	told := a.text
 	if a.left > 0 {
-		a.list = append(a.list, trace.Attr{Key: trace.LeftOut, Value: fmt.Sprintf("%d fields (limit span_attributes)", a.left)})
+		told = strings.TrimPrefix(fmt.Sprintf("%s, %d fields (limit span_attributes)", told, a.left), ", ")
+	}
+	if told != "" {
+		a.list = append(a.list, trace.Attr{Key: trace.LeftOut, Value: told})
 	}
 	return a.list
 }

@@ -39,7 +39,7 @@ func rest(m *Message) []trace.Attr {
 		}
 	}
 	if len(m.Body) > trace.MaxText {
-		a.list = append(a.list, trace.Attr{Key: trace.LeftOut, Value: fmt.Sprintf("the end of %d bytes (limit span_text)", len(m.Body))})
+		a.text = fmt.Sprintf("the end of %d bytes (limit span_text)", len(m.Body))
 	}
 	return a.finish()
 }

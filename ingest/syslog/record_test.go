@@ -162,8 +162,8 @@ func TestLineBounds(t *testing.T) {
 	}
 	l, _ := Line(&m)
 	n := len(l.Attrs)
-	if len(l.Body) != trace.MaxText || n != trace.MaxAttrs+2 || l.Attrs[n-2].Value != "the end of 16391 bytes (limit span_text)" || l.Attrs[n-1].Value != "4 fields (limit span_attributes)" {
-		t.Errorf("%d bytes, attributes %+v", len(l.Body), l.Attrs[max(0, n-2):])
+	if len(l.Body) != trace.MaxText || n != trace.MaxAttrs+1 || l.Attrs[n-1].Value != "the end of 16391 bytes (limit span_text), 4 fields (limit span_attributes)" {
+		t.Errorf("%d bytes, attributes %+v", len(l.Body), l.Attrs[max(0, n-1):])
 	}
 }
 
