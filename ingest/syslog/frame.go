@@ -150,7 +150,9 @@ func (f *Framer) part() (b []byte, ended bool, err error) {
 	if _, err := f.r.Peek(1); err != nil {
 		return nil, false, err
 	}
-	b, err = f.r.Peek(f.r.Buffered())
+	if b, err = f.r.Peek(f.r.Buffered()); err != nil {
+		return nil, false, err
+	}
 	end := bytes.IndexAny(b, "\n\x00")
 	if end >= 0 {
 		_, err = f.r.Discard(end + 1)

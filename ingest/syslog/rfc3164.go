@@ -105,5 +105,5 @@ func cutTag(text string) (app, pid, body string) {
 }
 
 func notTag(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && strings.IndexRune("._-/()+", r) < 0
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-/()+", r)
 }
