@@ -29,7 +29,21 @@ if [ ! -x "$cache/venv/bin/python" ] || ! cmp -s sdk/python/requirements.txt "$c
   cp sdk/python/requirements.txt "$cache/venv/requirements.txt"
 fi
 
-for dir in sdk/node sdk/browser sdk/syslog/express browser; do
+for dir in perf_django perf_otelpython; do
+  if [ ! -x "$cache/$dir/bin/python" ] || ! cmp -s "sdk/$dir/requirements.txt" "$cache/$dir/requirements.txt"; then
+    echo "installing sdk/$dir"
+    python3 -m venv "$cache/$dir"
+    "$cache/$dir/bin/pip" install -q --disable-pip-version-check -r "sdk/$dir/requirements.txt"
+    cp "sdk/$dir/requirements.txt" "$cache/$dir/requirements.txt"
+  fi
+done
+
+# These have modules of their own, so that the program does not depend on what only they need.
+for dir in perf_gofiber perf_otelgo; do
+  (cd "sdk/$dir" && go build -o "$cache/$dir/" .)
+done
+
+for dir in sdk/node sdk/browser sdk/syslog/express sdk/perf_express sdk/perf_otelnode browser; do
   [ -f "$dir/package.json" ] || continue
   if ! cmp -s "$dir/package.json" "$dir/node_modules/.installed"; then
     echo "installing $dir"

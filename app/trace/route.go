@@ -56,8 +56,8 @@ const maxSegment = 64
 
 // variable is {} for what looks like a value, with its extension, and else the segment itself.
 func variable(segment string) string {
-	if segment == "" || strings.ContainsAny(segment, "{}<>*:$") {
-		return whole(segment, maxSegment)
+	if segment == "" || len(segment) <= maxSegment && strings.ContainsAny(segment, "{}<>*:$") {
+		return segment
 	}
 	word, ext := segment, ""
 	if dot := strings.LastIndexByte(segment, '.'); dot > 0 && isExtension(segment[dot+1:]) {
