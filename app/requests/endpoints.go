@@ -36,6 +36,15 @@ func (s *Sum) add(r *store.EndpointRollup) error {
 	return s.Queries.MergeEncoded(r.PerQuery)
 }
 
+func (s *Sum) merge(o *Sum) {
+	s.N, s.Failed, s.Seen, s.QueryCount = s.N+o.N, s.Failed+o.Failed, s.Seen+o.Seen, s.QueryCount+o.QueryCount
+	for c := range s.Time {
+		s.Time[c] += o.Time[c]
+	}
+	s.Durations.Merge(o.Durations)
+	s.Queries.Merge(o.Queries)
+}
+
 // Apdex is the score of Apdex Alliance's specification 1.1: the satisfied, and half of the tolerating, of all. Any T will
 // do, whenever it was chosen, since it comes from the sketch.
 func (s *Sum) Apdex(t time.Duration) float64 {
@@ -160,7 +169,7 @@ type Series struct {
 	ByRelease map[int32]*Sum
 }
 
-// Series adds up the requests of endpoints, or of all of the projects.
+// Series adds up the requests of endpoints, or, when they are nil, of whole projects: then ByRelease tells nothing.
 func (r *Requests) Series(ctx context.Context, projects []int64, endpoints []int32, b Buckets) (*Series, error) {
 	table := time.Minute
 	if b.Step%(24*time.Hour) == 0 {
@@ -168,7 +177,7 @@ func (r *Requests) Series(ctx context.Context, projects []int64, endpoints []int
 	} else if b.Step%time.Hour == 0 {
 		table = time.Hour
 	}
-	rows, err := r.store.EndpointSums(ctx, store.SumQuery{Projects: projects, Endpoints: endpoints, From: b.From, To: b.To(), Step: table})
+	rows, err := r.store.EndpointSums(ctx, store.SumQuery{Projects: projects, Endpoints: endpoints, Whole: endpoints == nil, From: b.From, To: b.To(), Step: table})
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +186,9 @@ func (r *Requests) Series(ctx context.Context, projects []int64, endpoints []int
 		if err := s.add(&rows[i], b.index(rows[i].Bucket)); err != nil {
 			return nil, err
 		}
+	}
+	for _, sum := range s.ByRelease {
+		s.Total.merge(sum)
 	}
 	return s, nil
 }
@@ -191,7 +203,7 @@ func (s *Series) add(r *store.EndpointRollup, at int) error {
 	if s.ByRelease[r.Release] == nil {
 		s.ByRelease[r.Release] = NewSum()
 	}
-	for _, sum := range []*Sum{s.Buckets[at], s.Total, s.ByRelease[r.Release]} {
+	for _, sum := range []*Sum{s.Buckets[at], s.ByRelease[r.Release]} {
 		if err := sum.add(r); err != nil {
 			return err
 		}

@@ -84,6 +84,7 @@ func (s *Sketch) MergeEncoded(b []byte) error {
 		return errForm
 	}
 	s.Add(0, zero)
+	positive := s.dd.GetPositiveValueStore()
 	for index, most := minIndex(), bins().Index(MaxValue); len(b) > 0; {
 		step, n := binary.Uvarint(b)
 		if n <= 0 || step > uint64(most-index) {
@@ -94,7 +95,7 @@ func (s *Sketch) MergeEncoded(b []byte) error {
 		if count, b, ok = cutCount(b[n:]); !ok {
 			return errForm
 		}
-		s.Add(bins().Value(index), count)
+		positive.AddWithCount(index, count) // its value need not be worked out, which takes ten times as long
 	}
 	return nil
 }

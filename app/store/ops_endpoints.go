@@ -13,20 +13,23 @@ import (
 // SumQuery asks for sums of endpoints.
 type SumQuery struct {
 	Projects  []int64
-	Endpoints []int32 // nil: all of the projects
+	Endpoints []int32 // nil: all of the projects, apart
+	Whole     bool    // in place of Endpoints: all of the projects, together
 	From, To  time.Time
 	Step      time.Duration // of the coarsest table that will do: a minute, an hour or a day
 }
 
-// The three tables of sums, with what finer ones received since they were merged. Rows of a stretch of time were received
+// The three tables of sums, with rows of endpoint 0 for whole projects, and with what finer ones received since they were merged. Rows of a stretch of time were received
 // in it or later, but for clocks that run ahead.
 const (
-	endpointWhere = ` WHERE project_id = ANY($1) AND ($2::int[] IS NULL OR endpoint_id = ANY($2)) AND bucket >= $3 AND bucket < $4 AND received >= $3 - interval '5 minutes'`
+	endpointWhere = ` WHERE project_id = ANY($1) AND bucket >= $3 AND bucket < $4 AND received >= $3 - interval '5 minutes'
+		AND CASE WHEN $5 THEN endpoint_id = 0 WHEN $2::int[] IS NULL THEN endpoint_id <> 0 ELSE endpoint_id = ANY($2) END`
 	endpointMarks = `WITH mark AS (SELECT
 		coalesce(max(until) FILTER (WHERE name = 'endpoint_minute'), 'epoch') AS minute,
 		coalesce(max(until) FILTER (WHERE name = 'endpoint_hour'), 'epoch') AS hour,
 		coalesce(max(until) FILTER (WHERE name = 'endpoint_day'), 'epoch') AS day FROM rollup_state) `
-	endpointRaw    = `SELECT ` + endpointRollupColumns + ` FROM endpoint_raw` + endpointWhere + ` AND received >= (SELECT minute FROM mark)`
+	endpointRaw = `SELECT ` + endpointRollupColumns + ` FROM endpoint_raw WHERE project_id = ANY($1) AND bucket >= $3 AND bucket < $4
+		AND received >= greatest($3 - interval '5 minutes', (SELECT minute FROM mark)) AND ($5 OR $2::int[] IS NULL OR endpoint_id = ANY($2))`
 	endpointMinute = `SELECT ` + endpointRollupColumns + ` FROM endpoint_minute` + endpointWhere
 	endpointHour   = `SELECT ` + endpointRollupColumns + ` FROM endpoint_hour` + endpointWhere
 	endpointDay    = `SELECT ` + endpointRollupColumns + ` FROM endpoint_day` + endpointWhere
@@ -46,7 +49,7 @@ func (s *Store) EndpointSums(ctx context.Context, q SumQuery) ([]EndpointRollup,
 	} else if q.Step >= time.Hour {
 		sql = sumsByHour
 	}
-	rows, err := readEndpointRollups(ctx, s.db.Read(ctx, opsKey(0)), sql, q.Projects, q.Endpoints, q.From, q.To)
+	rows, err := readEndpointRollups(ctx, s.db.Read(ctx, opsKey(0)), sql, q.Projects, q.Endpoints, q.From, q.To, q.Whole)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the sums of endpoints: %w", err)
 	}

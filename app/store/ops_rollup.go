@@ -103,6 +103,11 @@ func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received t
 		if err != nil {
 			return 0, err
 		}
+		if step.from == "endpoint_raw" {
+			if sums, err = withWhole(sums); err != nil {
+				return 0, err
+			}
+		}
 		return len(rows), copyRows(ctx, tx, step.to, endpointColumns, len(sums), func(i int) []any { return sums[i].row(received) })
 	}
 	rows, err := readStatementRollups(ctx, tx, `SELECT `+statementRollupColumns+` FROM `+step.from+` WHERE received >= $1 AND received < $2`, from, to)
@@ -116,6 +121,13 @@ func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received t
 		return 0, err
 	}
 	return len(rows), copyRows(ctx, tx, step.to, statementColumns, len(sums), func(i int) []any { return sums[i].row(received) })
+}
+
+// withWhole adds sums of whole projects, as endpoint 0: the home page draws all endpoints together, and would have to read
+// every minute of each.
+func withWhole(sums []EndpointRollup) ([]EndpointRollup, error) {
+	whole, err := MergeEndpoints(sums, func(r *EndpointRollup) EndpointRollup { return EndpointRollup{Project: r.Project, Bucket: r.Bucket} })
+	return append(sums, whole...), err
 }
 
 // rowQuerier is what rows can be read through: a transaction, or the database.
