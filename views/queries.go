@@ -180,8 +180,8 @@ func timeSum(d time.Duration) string {
 
 func shareOf(f float64) string { return threeFigures(f*100) + " %" }
 
-func barWidth(f float64) templ.SafeCSSProperty {
-	return templ.SafeCSSProperty("--v:" + strconv.FormatFloat(min(max(f, 0), 1)*100, 'f', 1, 64))
+func barWidth(f float64) templ.SafeCSS {
+	return templ.SafeCSS("--v:" + oneDecimal(min(max(f, 0), 1)*100))
 }
 
 // sqlLine is a statement as the list shows it, coloured by the page's tokens.
@@ -198,7 +198,7 @@ const maxLineSQL = 1200
 
 // statementTitle is a statement's name: what it does, and where.
 func statementTitle(r StatementRow) string {
-	line := strings.Join(strings.Fields(cutText(r.SQL, 400)), " ")
+	line := strings.Join(strings.Fields(cutText(r.SQL, 4000)), " ")
 	if line == "" {
 		return "Statement " + r.ID
 	}

@@ -125,7 +125,7 @@ func TestDatabasePage(t *testing.T) {
 				n++
 			}
 		}
-		shown := strings.Count(w.see(t, p, fmt.Sprintf("/database?node=ops&verdict=%s", v)).wantStatus(t, 200).text, `class="check"`)
+		shown := strings.Count(w.see(t, p, fmt.Sprintf("/database?node=ops&verdict=%s", v)).wantStatus(t, 200).text, `class="answer"`)
 		if shown != n {
 			t.Errorf("%d answers are %s, %d are shown", n, v, shown)
 		}
