@@ -26,10 +26,14 @@ type Config struct {
 		Pool  struct{ Web, Ingest, Jobs int }
 	}
 	Postgres struct{ Bin string }
-	Ingest   struct {
-		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, ContainerSize, HeaderLine, InFlight int
-		OTLPWire, OTLPSize, OTLPItems                                                         int
-		Items, JSONDepth, JSONNodes                                                           int
+	Report   struct {
+		To             []string
+		From, Schedule string
+	}
+	SMTP   struct{ URL string }
+	Ingest struct {
+		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, HeaderLine, InFlight int
+		Items, JSONDepth, JSONNodes                                            int
 	}
 	Syslog struct {
 		Listen, Allow                        []string
