@@ -78,23 +78,23 @@ func (p ReportProps) healthSentence() string {
 // ReportText is the report for those who read mail as text.
 func ReportText(p ReportProps) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s\n\nQUERIES\n", p.Title, reportSpan(p))
+	fmt.Fprintf(&b, "%s\n%s\n\nQUERIES\n", reportLine(p.Title, 200), reportSpan(p))
 	for i, s := range p.Statements {
-		fmt.Fprintf(&b, "%2d. %s of the time: %s, %s calls, mean %s ms, longest %s ms  [%s]\n    %s\n", i+1, partText(s.Share), timeSum(s.Total), digits(s.Calls), msText(s.Mean), msText(s.Max), s.Project, reportLine(s.SQL, 300))
+		fmt.Fprintf(&b, "%2d. %s of the time: %s, %s calls, mean %s ms, longest %s ms  [%s]\n    %s\n", i+1, shareOf(s.Share), timeSum(s.Total), digits(s.Calls), msText(s.Mean), msText(s.Max), reportLine(s.Project, 100), reportLine(s.SQL, 300))
 	}
 	if len(p.Statements) == 0 {
 		b.WriteString("No program reported a query.\n")
 	}
 	b.WriteString("\nENDPOINTS\n")
 	for i, e := range p.Endpoints {
-		fmt.Fprintf(&b, "%2d. %s: %s in %s requests, p95 %s ms, %s failed  [%s]\n", i+1, reportLine(e.Name, 200), timeSum(e.Total), digits(e.N), msText(e.P95), partText(e.Failed), e.Project)
+		fmt.Fprintf(&b, "%2d. %s: %s in %s requests, p95 %s ms, %s failed  [%s]\n", i+1, reportLine(e.Name, 200), timeSum(e.Total), digits(e.N), msText(e.P95), shareOf(e.Failed), reportLine(e.Project, 100))
 	}
 	if len(p.Endpoints) == 0 {
 		b.WriteString("No program reported a request.\n")
 	}
 	fmt.Fprintf(&b, "\nDATABASES\n%s\n", p.healthSentence())
 	for _, f := range p.Findings {
-		fmt.Fprintf(&b, "- %s, %s (%s): %s\n", f.Title, f.Node, verdictWord(f.Verdict), reportLine(f.Said, 500))
+		fmt.Fprintf(&b, "- %s, %s (%s): %s\n", reportLine(f.Title, 100), reportLine(f.Node, 200), verdictWord(f.Verdict), reportLine(f.Said, 500))
 		for _, item := range f.Items[:min(len(f.Items), 5)] {
 			fmt.Fprintf(&b, "    %s: %s\n", reportLine(item.Name, 200), reportLine(item.Said, 300))
 			if item.SQL != "" {

@@ -32,8 +32,9 @@ type Config struct {
 	}
 	SMTP   struct{ URL string }
 	Ingest struct {
-		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, HeaderLine, InFlight int
-		Items, JSONDepth, JSONNodes                                            int
+		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, ContainerSize, HeaderLine, InFlight int
+		OTLPWire, OTLPSize, OTLPItems                                                         int
+		Items, JSONDepth, JSONNodes                                                           int
 	}
 	Syslog struct {
 		Listen, Allow                        []string

@@ -117,7 +117,7 @@ func (r *Requests) nameStatements(ctx context.Context, project int64, sums []Sta
 			endpoints, labels = append(endpoints, c.Endpoint.ID), append(labels, c.labelID)
 		}
 	}
-	texts, err := r.store.Statements(ctx, compact(ids))
+	texts, err := r.store.StatementsByID(ctx, compact(ids))
 	if err != nil {
 		return err
 	}
