@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,9 @@ import (
 
 // QueriesProps is the digest of statements: of what the servers themselves count, or of what programs report.
 type QueriesProps struct {
-	Partition  string // "" for all
+	Project    model.Project // whose programs report; the zero project: what servers count
+	Period     model.Period  // of a project's statements
+	Partition  string        // "" for all
 	Partitions []string
 	Rank       string // total, mean, calls, rows, io or p95
 	Text       string // what must be in the statement or in an endpoint's name
@@ -41,10 +44,12 @@ type QueriesProps struct {
 type StatementRow struct {
 	ID                 string // in addresses
 	Partition          string // "" when it is none of ours
+	Project            string // slug, when its programs reported it
 	SQL                string // normalised; "" when the server did not tell it
 	Total, Mean, P95   time.Duration
 	Calls, RowsPerCall float64
 	HasP95             bool
+	NoBlocks           bool  // blocks are not known: the server was not asked
 	Hit, Read          int64 // blocks
 	TempBlocks, WAL    int64
 	ReadTime           time.Duration
@@ -80,6 +85,7 @@ type StatementProps struct {
 	From, To time.Time
 	Step     time.Duration // of Row.Spark
 	Samples  []StatementSample
+	Sample   string // the statement as it was once sent; "" when nobody told
 	// Explainable tells whether a plan can be asked for, and why not in Reason.
 	Explainable bool
 	Reason      string
@@ -107,24 +113,31 @@ var queryRanks = [][2]string{{"total", "Total time"}, {"mean", "Mean"}, {"calls"
 
 // with is the address of the list with one choice changed.
 func (p QueriesProps) with(key, value string) templ.SafeURL {
-	q := url.Values{}
-	for k, v := range map[string]string{"partition": p.Partition, "rank": p.Rank, "text": p.Text} {
-		if k == key {
-			v = value
-		}
-		if v != "" && !(k == "rank" && v == "total") {
-			q.Set(k, v)
-		}
+	if key == "rank" && value == "total" {
+		value = ""
 	}
-	if len(q) == 0 {
-		return "/queries"
+	return p.address().with(key, value)
+}
+
+// address is the list as it is shown.
+func (p QueriesProps) address() address {
+	rank := p.Rank
+	if rank == "total" {
+		rank = ""
 	}
-	return templ.SafeURL("/queries?" + q.Encode())
+	a := newAddress("/queries", model.Period{Name: model.PeriodChoices()[0].Name}, "project", p.Project.Slug, "partition", p.Partition, "rank", rank, "text", p.Text)
+	if p.Project.Slug != "" {
+		a = newAddress("/queries", p.Period, "project", p.Project.Slug, "rank", rank, "text", p.Text)
+	}
+	return a
 }
 
 func statementURL(r StatementRow, what string) templ.SafeURL {
 	address := "/queries/" + url.PathEscape(r.ID) + what
-	if r.Partition != "" {
+	switch {
+	case r.Project != "":
+		address += "?" + url.Values{"project": {r.Project}}.Encode()
+	case r.Partition != "":
 		address += "?" + url.Values{"partition": {r.Partition}}.Encode()
 	}
 	return templ.SafeURL(address)
@@ -180,8 +193,8 @@ func timeSum(d time.Duration) string {
 
 func shareOf(f float64) string { return threeFigures(f*100) + " %" }
 
-func barWidth(f float64) templ.SafeCSSProperty {
-	return templ.SafeCSSProperty("--v:" + strconv.FormatFloat(min(max(f, 0), 1)*100, 'f', 1, 64))
+func barWidth(f float64) templ.SafeCSS {
+	return templ.SafeCSS("--v:" + oneDecimal(min(max(f, 0), 1)*100))
 }
 
 // sqlLine is a statement as the list shows it, coloured by the page's tokens.
@@ -198,7 +211,7 @@ const maxLineSQL = 1200
 
 // statementTitle is a statement's name: what it does, and where.
 func statementTitle(r StatementRow) string {
-	line := strings.Join(strings.Fields(cutText(r.SQL, 400)), " ")
+	line := strings.Join(strings.Fields(cutText(r.SQL, 4000)), " ")
 	if line == "" {
 		return "Statement " + r.ID
 	}
@@ -227,7 +240,7 @@ func rowsShown(p QueriesProps) string {
 
 // blockHits is the share of a statement's blocks that were found in shared buffers.
 func blockHits(r StatementRow) string {
-	if r.Hit+r.Read == 0 {
+	if r.NoBlocks || r.Hit+r.Read == 0 {
 		return "–"
 	}
 	return shareOf(float64(r.Hit) / float64(r.Hit+r.Read))
@@ -320,11 +333,18 @@ func hasP95(rows []StatementRow) bool {
 	return false
 }
 
-// partName is a partition's name; statements of other roles are nobody's.
-func partName(part string) string { return cmp.Or(part, "other") }
+// whose is the partition of a statement, or the project; statements of other roles are nobody's.
+func whose(r StatementRow) string { return cmp.Or(r.Project, r.Partition, "other") }
 
-// callersShown are the endpoints that a line has room for.
-func callersShown(all []StatementCaller) []StatementCaller { return all[:min(len(all), 3)] }
+// callersShown are the endpoints that a line has room for, each once.
+func callersShown(all []StatementCaller) (shown []StatementCaller) {
+	for _, c := range all {
+		if c.Endpoint != "" && len(shown) < 3 && !slices.ContainsFunc(shown, func(o StatementCaller) bool { return o.Endpoint == c.Endpoint }) {
+			shown = append(shown, c)
+		}
+	}
+	return shown
+}
 
 // shareOfFirst is how long a row's bar is: beside the longest on the page.
 func shareOfFirst(p QueriesProps, r StatementRow) float64 {

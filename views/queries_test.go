@@ -47,6 +47,35 @@ func sampleDatabase() DatabaseProps {
 		Servers: []DatabaseServer{{Names: "ops, posts", Facts: f, Tiles: sampleQueries().Tiles, Settings: []SettingRow{{"shared_buffers", "512 MB", "default"}}}, {Names: "users", Down: "It does not answer."}}}
 }
 
+func sampleReport() ReportProps {
+	return ReportProps{Title: "Week 47 of 2026", From: time.Unix(0, 0), To: time.Unix(604800, 0), Base: "https://kibitz.example", Findings: []model.Finding{sampleFinding()}, Checked: time.Unix(1, 0), Unknown: 2,
+		Statements: []ReportStatement{{Project: "shop", SQL: "SELECT 1", Total: time.Hour, Mean: time.Millisecond, Max: time.Second, Calls: 10, Share: .5, URL: "https://kibitz.example/queries/1"}},
+		Endpoints:  []ReportEndpoint{{Project: "shop", Name: "GET /cart", N: 5, Failed: .1, Total: time.Minute, P95: time.Second, URL: "https://kibitz.example/endpoint"}}}
+}
+
+func TestReportMail(t *testing.T) {
+	t.Parallel()
+	p := sampleReport()
+	for name, got := range map[string]string{"html": rendered(t, ReportMail(p)), "text": ReportText(p)} {
+		for _, want := range []string{"Week 47 of 2026", "SELECT 1", "GET /cart", "DROP INDEX CONCURRENTLY", "0 wrong, 1 to look at, 2 wait", "1,000"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s lacks %q", name, want)
+			}
+		}
+	}
+	if s := p.Subject(); s != "Kibitz: Week 47 of 2026, 1 to look at" {
+		t.Error(s)
+	}
+	if text := ReportText(ReportProps{}); !strings.Contains(text, "No program reported a query") || !strings.Contains(text, "were not checked") {
+		t.Error(text)
+	}
+	poison(reflect.ValueOf(&p).Elem(), "x\r\n.\r\nRCPT TO: evil <script>alert(1)</script>")
+	p.Base = "https://kibitz.example"
+	if html, text := rendered(t, ReportMail(p)), ReportText(p); strings.Contains(html, "<script>alert") || strings.Contains(text, "\r") || strings.Contains(text, "\n.\n") {
+		t.Errorf("hostile text comes through:\n%s", text)
+	}
+}
+
 // TestHostileQueries puts text that would be markup into every field of the pages of statements and databases.
 func TestHostileQueries(t *testing.T) {
 	t.Parallel()

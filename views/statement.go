@@ -73,8 +73,8 @@ func sumOfSelf(n model.PlanNode) float64 {
 // maxPlanIndent bounds how far a step is moved to the right.
 const maxPlanIndent = 20
 
-func planIndent(depth int) templ.SafeCSSProperty {
-	return templ.SafeCSSProperty("--d:" + strconv.Itoa(min(depth, maxPlanIndent)))
+func planIndent(depth int) templ.SafeCSS {
+	return templ.SafeCSS("--d:" + strconv.Itoa(min(depth, maxPlanIndent)))
 }
 
 func planWhere(n model.PlanNode) string {

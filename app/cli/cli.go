@@ -46,6 +46,7 @@ func commands() []command {
 		{"queries", "--file LOG [--format F] [--json] [flags]", "print which statements of a PostgreSQL log took the time", true, queries},
 		{"bench", "ingest | rehearsal | perf [flags]", "measure this machine", true, bench},
 		{"requests", "list --project P [--since 1h] [--json] [FILTER] | show TRACE_ID [--json]", "list requests, or print the spans of one", false, requestsCommand},
+		{"report", "preview [--html] | send", "print the mailed report of queries and databases, or send it now", false, report},
 		{"migrate", "", "bring the databases up to this version", false, migrate},
 		{"config", "[--json]", "print the effective configuration, secrets redacted", false, printConfig},
 		{"ready", "", "exit with 0 when the server here is ready", false, ready},

@@ -37,6 +37,7 @@ type Program struct {
 	Requests   *requests.Requests
 	Statements *requests.Statements
 	Health     *requests.Health
+	Reports    *requests.Reports
 	Hub        *issues.Hub
 }
 
@@ -60,6 +61,12 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p.Statements = requests.NewStatements(p.Store, c.log)
 	p.Health = requests.NewHealth(requests.HealthOptions{Store: p.Store, Statements: p.Statements.Recent, Log: c.log,
 		Local: p.embeds, Memory: requests.MemoryAvailable})
+	reports, err := p.reports()
+	if err != nil {
+		p.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	p.Reports = reports
 	return p, nil
 }
 

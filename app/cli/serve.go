@@ -151,6 +151,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("sums of requests", func() { s.Requests.RunRollups(db.With(background, db.Jobs)) })
 	go s.guarded("statements", func() { s.Statements.Run(db.With(background, db.Jobs)) })
 	go s.guarded("health of databases", func() { s.Health.Run(db.With(background, db.Jobs)) })
+	go s.guarded("reports", func() { s.Reports.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
 	if err := s.startSyslog(ctx); err != nil {

@@ -26,7 +26,12 @@ type Config struct {
 		Pool  struct{ Web, Ingest, Jobs int }
 	}
 	Postgres struct{ Bin string }
-	Ingest   struct {
+	Report   struct {
+		To             []string
+		From, Schedule string
+	}
+	SMTP   struct{ URL string }
+	Ingest struct {
 		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, ContainerSize, HeaderLine, InFlight int
 		OTLPWire, OTLPSize, OTLPItems                                                         int
 		Items, JSONDepth, JSONNodes                                                           int

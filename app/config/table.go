@@ -45,7 +45,7 @@ func table() []Setting {
 		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
-	return slices.Concat(t, ingestTable(), syslogTable(), perfTable(), databaseTable())
+	return slices.Concat(t, ingestTable(), syslogTable(), perfTable(), reportTable(), databaseTable())
 }
 
 // ingestTable is the limits of what is taken.
@@ -96,6 +96,16 @@ func perfTable() []Setting {
 		{"perf.request_days", "14", "days for which each request, its spans and log lines are kept", false, func(c *Config) value { return number{&c.Perf.RequestDays, 1, 3650} }},
 		{"perf.minute_days", "30", "days for which sums by the minute are kept", false, func(c *Config) value { return number{&c.Perf.MinuteDays, 2, 3650} }},
 		{"perf.hour_days", "400", "days for which sums by the hour and the day are kept", false, func(c *Config) value { return number{&c.Perf.HourDays, 2, 36500} }},
+	}
+}
+
+// reportTable is the mailed report and the server that mail goes through.
+func reportTable() []Setting {
+	return []Setting{
+		{"report.to", "", "addresses that the report of queries and databases is mailed to, with commas between", false, func(c *Config) value { return list{&c.Report.To} }},
+		{"report.from", "Kibitz <kibitz@localhost>", "address that it comes from", false, func(c *Config) value { return required{&c.Report.From} }},
+		{"report.schedule", "weekly", "when it is sent, at 06:00 UTC; weekly: on Mondays", false, func(c *Config) value { return choice{&c.Report.Schedule, []string{"off", "daily", "weekly"}} }},
+		{"smtp.url", "", "mail server: smtp://user:password@host:587 (STARTTLS), smtps://host, smtp://host:25?tls=none", true, func(c *Config) value { return text{&c.SMTP.URL} }},
 	}
 }
 

@@ -23,6 +23,8 @@ const (
 	vitalsKept  = 60
 	// checkEvery is how often everything is judged anew. Catalogs change slowly, and some hundred tables take 50 ms to read.
 	checkEvery = 10 * time.Minute
+	// checkSoon is when the second check comes: by then statements have been watched for a minute.
+	checkSoon = 2 * time.Minute
 	// trendMinutes is what "now" means in the trend of index reads; what is before it in the hour is "before".
 	trendMinutes = 10
 	// aWeek is how far growth looks back.
@@ -88,7 +90,7 @@ func (h *Health) Run(ctx context.Context) {
 	tick := time.NewTicker(vitalsEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
-		if n%int(checkEvery/vitalsEvery) == 0 {
+		if n%int(checkEvery/vitalsEvery) == 0 || n == int(checkSoon/vitalsEvery) {
 			if err := h.Check(ctx); err != nil && ctx.Err() == nil {
 				h.log.Warn("cannot check the databases", "err", err)
 			}

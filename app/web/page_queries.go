@@ -2,6 +2,8 @@ package web
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"kibitz/app/errs"
+	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/requests"
 	"kibitz/views"
@@ -25,20 +28,123 @@ const (
 	sparkSteps = 30
 )
 
-// getQueries is the digest of statements: GET /queries. It reads no database: the last hour is in memory.
+// getQueries is the digest of statements: GET /queries. Without a project it shows what the servers of Kibitz's own
+// partitions count, which is in memory, and who of Kibitz sends it; with one what that project's programs report.
 func (s *Server) getQueries(c *fiber.Ctx) error {
 	chrome, err := s.chrome(c, "Queries", "queries")
 	if err != nil {
+		return err
+	}
+	if _, err := chooseProject(&chrome, c.Query("project")); err != nil {
 		return err
 	}
 	p := views.QueriesProps{Partition: c.Query("partition"), Partitions: requests.PartitionNames(), Rank: c.Query("rank", "total"), Text: c.Query("text")}
 	if err := checkDigestQuery(p); err != nil {
 		return err
 	}
-	s.fillDigest(&p, c.QueryInt("page", 1))
+	var rows []views.StatementRow
+	if chrome.Project != nil {
+		p.Project, p.Partition, p.Partitions = *chrome.Project, "", nil
+		rows, err = s.projectStatements(c, &p, chrome.Now)
+	} else {
+		rows, err = s.serverStatements(c, &p, chrome)
+	}
+	if err != nil {
+		return err
+	}
+	fillDigest(&p, rows, c.QueryInt("page", 1))
+	return s.render(c, fiber.StatusOK, views.QueriesPage(chrome, p))
+}
+
+// serverStatements are the last hour's statements of the partitions' servers. What Kibitz itself recorded of the same
+// statements gives them their callers and percentiles: four queries.
+func (s *Server) serverStatements(c *fiber.Ctx, p *views.QueriesProps, chrome views.Chrome) (rows []views.StatementRow, err error) {
+	hour := s.statements.Hour(p.Partition)
+	p.From, p.To, p.Others, p.Notes = hour.From, hour.To, hour.Others, notesOf(hour)
 	report := s.health.Report()
 	p.Tiles, p.Suggested, p.Unused = tilesOf(report, p.Partition), answersOf(report, "suggested_index", p.Partition), answersOf(report, "unused_index", p.Partition)
-	return s.render(c, fiber.StatusOK, views.QueriesPage(chrome, p))
+	self := selfProject(chrome.Projects)
+	sums, err := s.requests.StatementSums(c.UserContext(), self.ID, lastHour(hour, chrome.Now), nil)
+	if err != nil {
+		return nil, err
+	}
+	recorded := map[int64]requests.StatementSum{}
+	for _, sum := range sums {
+		recorded[int64(sum.Fingerprint)] = sum
+	}
+	for _, st := range hour.Statements {
+		r := statementRow(st, hour)
+		if sum, ok := recorded[st.Fingerprint]; ok && st.Partition != "" {
+			addRecorded(&r, sum, self)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// selfProject is the project in which Kibitz records itself.
+func selfProject(all []model.Project) model.Project {
+	for _, p := range all {
+		if p.Slug == issues.SelfProject {
+			return p
+		}
+	}
+	return model.Project{}
+}
+
+// lastHour is the stretch of time for which the servers' counters are known, as a period.
+func lastHour(h requests.Hour, now time.Time) model.Period {
+	if h.From.IsZero() {
+		return model.Period{From: now.Add(-time.Hour), To: now}
+	}
+	return model.Period{From: h.From, To: h.To}
+}
+
+// addRecorded gives a server's statement what programs know of it.
+func addRecorded(r *views.StatementRow, sum requests.StatementSum, project model.Project) {
+	r.P95, r.HasP95 = sum.P95, true
+	for _, caller := range sum.Callers {
+		v := views.StatementCaller{Code: caller.Code, Calls: caller.N, Total: caller.Total}
+		if caller.Endpoint.ID != 0 {
+			v.Endpoint, v.URL = strings.TrimSpace(caller.Endpoint.Method+" "+caller.Endpoint.Name), endpointPath(project, caller.Endpoint)
+		}
+		r.Callers = append(r.Callers, v)
+	}
+}
+
+// projectStatements are the statements that a project's programs and logs reported in a period.
+func (s *Server) projectStatements(c *fiber.Ctx, p *views.QueriesProps, now time.Time) (rows []views.StatementRow, err error) {
+	if p.Period, err = periodOf(c, now); err != nil {
+		return nil, err
+	}
+	p.From, p.To = p.Period.From, p.Period.To
+	sums, err := s.requests.StatementSums(c.UserContext(), p.Project.ID, p.Period, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, sum := range sums {
+		rows = append(rows, recordedRow(sum, p.Period, p.Project))
+	}
+	return rows, nil
+}
+
+// recordedRow is a statement as programs report it. They know nothing of blocks.
+func recordedRow(sum requests.StatementSum, p model.Period, project model.Project) views.StatementRow {
+	r := views.StatementRow{ID: fmt.Sprintf("%016x", sum.Fingerprint), Project: project.Slug, SQL: sum.SQL, Total: sum.Total, Calls: sum.N, Spark: sum.Spark, NoBlocks: true}
+	if sum.N > 0 {
+		r.Mean = time.Duration(float64(sum.Total) / sum.N)
+	}
+	if sum.RowsKnown > 0 {
+		r.RowsPerCall = sum.Rows / sum.RowsKnown
+	}
+	if window := p.To.Sub(p.From); window > 0 {
+		r.Impact = float64(sum.Total) / float64(window)
+	}
+	addRecorded(&r, sum, project)
+	if sum.Failed > 0 {
+		r.Badges = append(r.Badges, views.Badge{Tone: "bad", Text: plural(int(sum.Failed+0.5), "call failed", "calls failed")})
+	}
+	return r
 }
 
 func checkDigestQuery(p views.QueriesProps) error {
@@ -64,19 +170,12 @@ var ranks = map[string]func(views.StatementRow) float64{
 	"p95":   func(r views.StatementRow) float64 { return float64(r.P95) },
 }
 
-// fillDigest puts one page of the last hour's statements into the props.
-func (s *Server) fillDigest(p *views.QueriesProps, page int) {
-	hour := s.statements.Hour(p.Partition)
-	p.From, p.To, p.Others, p.Notes = hour.From, hour.To, hour.Others, notesOf(hour)
-	var rows []views.StatementRow
-	for _, st := range hour.Statements {
-		p.Calls, p.Total, p.Statements = p.Calls+float64(st.Calls), p.Total+st.Total, p.Statements+1
+// fillDigest sums statements up, and puts one page of those that are asked for into the props.
+func fillDigest(p *views.QueriesProps, rows []views.StatementRow, page int) {
+	for _, r := range rows {
+		p.Calls, p.Total, p.Statements = p.Calls+r.Calls, p.Total+r.Total, p.Statements+1
 	}
-	for _, st := range hour.Statements {
-		if p.Text == "" || strings.Contains(strings.ToLower(st.SQL), strings.ToLower(p.Text)) {
-			rows = append(rows, statementRow(st, hour, p.Total))
-		}
-	}
+	rows = slices.DeleteFunc(rows, func(r views.StatementRow) bool { return !matches(r, strings.ToLower(p.Text)) })
 	by := ranks[p.Rank]
 	slices.SortStableFunc(rows, func(a, b views.StatementRow) int {
 		return cmp.Or(cmp.Compare(by(b), by(a)), cmp.Compare(b.Total, a.Total), strings.Compare(a.ID, b.ID))
@@ -86,6 +185,9 @@ func (s *Server) fillDigest(p *views.QueriesProps, page int) {
 	page = min(max(page, 1), last)
 	p.First = (page-1)*statementsPage + 1
 	p.Rows = rows[p.First-1 : min(p.First-1+statementsPage, p.Found)]
+	for i := range p.Rows {
+		p.Rows[i].Share = share(p.Rows[i].Total, p.Total)
+	}
 	if page > 1 {
 		p.Prev = digestURL(*p, page-1)
 	}
@@ -94,25 +196,42 @@ func (s *Server) fillDigest(p *views.QueriesProps, page int) {
 	}
 }
 
+func share(part, whole time.Duration) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// matches tells whether a text, in small letters, is in a statement or in who sends it.
+func matches(r views.StatementRow, text string) bool {
+	if strings.Contains(strings.ToLower(r.SQL), text) {
+		return true
+	}
+	return slices.ContainsFunc(r.Callers, func(c views.StatementCaller) bool {
+		return strings.Contains(strings.ToLower(c.Endpoint+" "+c.Code), text)
+	})
+}
+
 func digestURL(p views.QueriesProps, page int) string {
 	q := url.Values{"page": {strconv.Itoa(page)}}
-	for key, v := range map[string]string{"partition": p.Partition, "rank": p.Rank, "text": p.Text} {
+	for key, v := range map[string]string{"project": p.Project.Slug, "partition": p.Partition, "rank": p.Rank, "text": p.Text} {
 		if v != "" {
 			q.Set(key, v)
 		}
 	}
+	if p.Project.Slug != "" {
+		maps.Copy(q, p.Period.Fields())
+	}
 	return "/queries?" + q.Encode()
 }
 
-// statementRow is one statement of the hour. total is the time of all statements that it is compared with.
-func statementRow(st requests.HourStatement, hour requests.Hour, total time.Duration) views.StatementRow {
+// statementRow is one statement of the hour.
+func statementRow(st requests.HourStatement, hour requests.Hour) views.StatementRow {
 	calls := max(st.Calls, 1)
 	r := views.StatementRow{ID: st.ID(), Partition: st.Partition, SQL: st.SQL, Total: st.Total, Calls: float64(st.Calls), Mean: st.Total / time.Duration(calls),
 		RowsPerCall: float64(st.Rows) / float64(calls), Hit: st.Hit, Read: st.Read, TempBlocks: st.TempDone, WAL: st.WALBytes, ReadTime: st.ReadTime,
 		Spark: inSteps(st.Spark, sparkSteps)}
-	if total > 0 {
-		r.Share = float64(st.Total) / float64(total)
-	}
 	if window := hour.To.Sub(hour.From); window > 0 {
 		r.Impact = float64(st.Total) / float64(window)
 	}
@@ -167,17 +286,79 @@ func (s *Server) showStatement(c *fiber.Ctx, explain *views.ExplainProps) error 
 	if err != nil {
 		return err
 	}
+	if c.Query("project") != "" {
+		return s.showRecorded(c, chrome)
+	}
 	st, hour, err := s.statement(c)
 	if err != nil {
 		return err
 	}
+	row := statementRow(st, hour)
 	var total time.Duration
 	for _, other := range hour.Statements {
 		total += other.Total
 	}
-	p := views.StatementProps{Row: statementRow(st, hour, total), From: hour.From, To: hour.To, Step: time.Hour / sparkSteps, Explain: explain, Notes: notesOf(hour)}
+	row.Share = share(st.Total, total)
+	sample, err := s.addCallers(c, &row, st, lastHour(hour, chrome.Now), selfProject(chrome.Projects))
+	if err != nil {
+		return err
+	}
+	p := views.StatementProps{Row: row, From: hour.From, To: hour.To, Step: time.Hour / sparkSteps, Explain: explain, Notes: notesOf(hour), Sample: sample}
 	p.Explainable, p.Reason = explainable(st.StatementDelta)
 	return s.render(c, fiber.StatusOK, views.StatementPage(chrome, p))
+}
+
+// addCallers adds what Kibitz recorded of its own statement, and answers it as it was once sent.
+func (s *Server) addCallers(c *fiber.Ctx, row *views.StatementRow, st requests.HourStatement, p model.Period, self model.Project) (sample string, err error) {
+	if st.Fingerprint == 0 || st.Partition == "" {
+		return "", nil
+	}
+	known, ok, err := s.requests.FindStatement(c.UserContext(), self.ID, uint64(st.Fingerprint))
+	if err != nil || !ok {
+		return "", err
+	}
+	sums, err := s.requests.StatementSums(c.UserContext(), self.ID, p, []int32{known.ID})
+	if len(sums) == 1 {
+		addRecorded(row, sums[0], self)
+	}
+	return known.Sample, err
+}
+
+// showRecorded is a statement of a project's programs.
+func (s *Server) showRecorded(c *fiber.Ctx, chrome views.Chrome) error {
+	if _, err := chooseProject(&chrome, c.Query("project")); err != nil {
+		return err
+	}
+	period, err := periodOf(c, chrome.Now)
+	if err != nil {
+		return err
+	}
+	id, err := strconv.ParseUint(c.Params("id"), 16, 64)
+	if err != nil {
+		return noStatement()
+	}
+	known, ok, err := s.requests.FindStatement(c.UserContext(), chrome.Project.ID, id)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return noStatement()
+	}
+	sums, err := s.requests.StatementSums(c.UserContext(), chrome.Project.ID, period, []int32{known.ID})
+	if err != nil {
+		return err
+	}
+	sum := requests.StatementSum{Statement: known, Spark: make([]int64, sparkSteps)}
+	if len(sums) == 1 {
+		sum = sums[0]
+	}
+	p := views.StatementProps{Row: recordedRow(sum, period, *chrome.Project), From: period.From, To: period.To, Step: period.To.Sub(period.From) / sparkSteps, Sample: known.Sample,
+		Reason: "This program's database is not one of Kibitz's own, so there is no server to ask. Plans that its server logs (auto_explain) come with its requests."}
+	return s.render(c, fiber.StatusOK, views.StatementPage(chrome, p))
+}
+
+func noStatement() error {
+	return errs.New(errs.NotFound, "No such statement ran within the time that is known. The list of queries shows what did.")
 }
 
 // explainable tells whether a plan can be asked for.
@@ -199,7 +380,7 @@ func (s *Server) statement(c *fiber.Ctx) (requests.HourStatement, requests.Hour,
 			return st, hour, nil
 		}
 	}
-	return requests.HourStatement{}, hour, errs.New(errs.NotFound, "No such statement ran within the last hour. It may have rested; the list of queries shows what did.")
+	return requests.HourStatement{}, hour, noStatement()
 }
 
 // postExplain asks for the plan of a statement: POST /queries/:id/explain. The text is the server's own; a form can choose

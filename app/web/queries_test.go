@@ -7,9 +7,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"kibitz/app/db"
+	"kibitz/app/issues"
 	"kibitz/app/model"
+	"kibitz/app/sketch"
+	"kibitz/app/store"
+	"kibitz/ingest/sqltext"
 )
 
 // digested is a site on which a statement has run between two readings of the server's counters.
@@ -125,7 +132,7 @@ func TestDatabasePage(t *testing.T) {
 				n++
 			}
 		}
-		shown := strings.Count(w.see(t, p, fmt.Sprintf("/database?node=ops&verdict=%s", v)).wantStatus(t, 200).text, `class="check"`)
+		shown := strings.Count(w.see(t, p, fmt.Sprintf("/database?node=ops&verdict=%s", v)).wantStatus(t, 200).text, `class="answer"`)
 		if shown != n {
 			t.Errorf("%d answers are %s, %d are shown", n, v, shown)
 		}
@@ -135,16 +142,87 @@ func TestDatabasePage(t *testing.T) {
 	}
 }
 
-// TestQueriesBudget: both pages cost the session and the projects, whatever they show.
+// record writes down that a program of a project sent a statement, as the drain does.
+func (w *site) record(t *testing.T, project string, sql string) (fingerprint uint64) {
+	t.Helper()
+	p, _, err := w.projects.Ensure(t.Context(), project, "python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form, fingerprint := sqltext.Normalize(sql)
+	statements := []store.Statement{{ProjectID: p.ID, Fingerprint: fingerprint, SQL: form, Sample: sql}}
+	if err := store.New(w.db).PutStatements(t.Context(), statements); err != nil {
+		t.Fatal(err)
+	}
+	var endpoint, caller int32
+	err = w.db.Write(t.Context(), db.Key{Part: db.Ops}).QueryRow(t.Context(), `WITH e AS (INSERT INTO endpoint (project_id, service, method, name) VALUES ($1, '', 'GET', '/cart') RETURNING id),
+		l AS (INSERT INTO label (project_id, kind, value) VALUES ($1, $2, 'cart.py:41') RETURNING id) SELECT e.id, l.id FROM e, l`, p.ID, model.LabelCaller).Scan(&endpoint, &caller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durations := sketch.New()
+	durations.Add(2000, 8)
+	now := time.Now()
+	rows := [][]any{{now, now.Add(-30 * time.Second).Truncate(10 * time.Minute), p.ID, statements[0].ID, endpoint, caller, int32(0), int16(model.FromSpans), 8.0, 1.0, 16000.0, int64(2000), 24.0, 8.0, durations.Encode()}}
+	_, err = w.db.Copy(t.Context(), db.Key{Part: db.Ops}, "statement_raw", []string{"received", "bucket", "project_id", "statement_id", "endpoint_id", "caller_id", "release_id", "source", "n", "failed", "total_us",
+		"max_us", "rows", "rows_known", "durations"}, pgx.CopyFromRows(rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fingerprint
+}
+
+// TestRecordedQueries: the digest of a project is what its programs report; Kibitz's own statements are known by both.
+func TestRecordedQueries(t *testing.T) {
+	t.Parallel()
+	w, p := digested(t)
+	fingerprint := w.record(t, "shop", "SELECT * FROM cart WHERE id = 88213")
+	list := w.see(t, p, "/queries?project=shop").wantStatus(t, 200)
+	for _, want := range []string{"from cart", "GET /cart", "p95 ms", "1 call failed", "8 calls of 1 statement"} {
+		if !strings.Contains(text(list), want) {
+			t.Errorf("the digest does not say %q", want)
+		}
+	}
+	one := w.see(t, p, fmt.Sprintf("/queries/%016x?project=shop", fingerprint)).wantStatus(t, 200)
+	for _, want := range []string{"cart.py:41", "id = 88213", "not one of Kibitz", "/endpoint?method=GET"} {
+		if !strings.Contains(text(one), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if found := w.see(t, p, "/queries?project=shop&text=cart.py").wantStatus(t, 200); !strings.Contains(text(found), "from cart") {
+		t.Error("a statement is not found by its caller")
+	}
+	if r := w.see(t, p, "/queries?project=shop&period=7d&rank=p95").wantStatus(t, 200); !strings.Contains(text(r), "from cart") {
+		t.Error("a week does not hold it")
+	}
+	w.record(t, issues.SelfProject, `SELECT count(*) FROM issue WHERE number > 3 AND title = 'x'`)
+	own := w.see(t, p, statementPath(t, w, p)).wantStatus(t, 200)
+	for _, want := range []string{"cart.py:41", "Run and measure", "GET /cart", "p95"} {
+		if !strings.Contains(text(own), want) {
+			t.Errorf("our own statement does not say %q", want)
+		}
+	}
+	for path, status := range map[string]int{"/queries?project=nowhere": 404, "/queries/0000000000000001?project=shop": 404, "/queries/zz?project=shop": 404, "/queries?project=shop&period=x": 400} {
+		w.see(t, p, path).wantStatus(t, status)
+	}
+}
+
+// text is a page without its tags: colours cut statements into pieces.
+func text(r reply) string {
+	return strings.Join(strings.Fields(html.UnescapeString(regexp.MustCompile(`</?(span|b|i|code)[^>]*>`).ReplaceAllString(r.text, ""))), " ")
+}
+
+// TestQueriesBudget: both pages cost the session and the projects, whatever they show; callers cost five more.
 func TestQueriesBudget(t *testing.T) {
 	t.Parallel()
 	w, p := digested(t)
 	w.do(t, "POST", "/database", url.Values{"csrf": {p.csrf}}, cookies(p.cookie), ours()).wantStatus(t, 303)
-	for _, path := range []string{"/queries", "/database", statementPath(t, w, p)} {
+	w.record(t, issues.SelfProject, `SELECT count(*) FROM issue WHERE number > 3 AND title = 'x'`)
+	for path, most := range map[string]int{"/queries": 6, "/database": 2, statementPath(t, w, p): 7, "/queries?project=" + issues.SelfProject: 6} {
 		w.see(t, p, path).wantStatus(t, 200)
 		lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
-		if last := lines[len(lines)-1]; !strings.Contains(last, `"queries":2,`) {
-			t.Errorf("%s should cost 2 queries: %s", path, last)
+		if last := lines[len(lines)-1]; !strings.Contains(last, fmt.Sprintf(`"queries":%d,`, most)) {
+			t.Errorf("%s should cost %d queries: %s", path, most, last)
 		}
 	}
 }

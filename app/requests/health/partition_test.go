@@ -105,7 +105,8 @@ func TestPartitionChecks(t *testing.T) {
 		{"foreign_keys", func(p *Partition) { p.Schema.Indexes = p.Schema.Indexes[:1] }, model.Warn, "CREATE INDEX CONCURRENTLY ON posts.post (thread_id);"},
 		{"foreign_keys", func(p *Partition) { p.Schema.Indexes[1].Partial = true }, model.Warn, ""},
 		{"foreign_keys", func(p *Partition) { p.Schema.Constraints[0].Columns = []string{"id", "thread_id"} }, model.Healthy, ""},
-		{"foreign_keys", func(p *Partition) { p.Schema.Constraints[0].Columns = []string{"id", "author"} }, model.Warn, ""},
+		{"foreign_keys", func(p *Partition) { p.Schema.Constraints[0].Columns = []string{"thread_id", "author"} }, model.Warn, ""},
+		{"foreign_keys", func(p *Partition) { p.Schema.Constraints[0].Columns = []string{"author", "id"} }, model.Healthy, ""}, // id tells one row
 		{"growth", func(p *Partition) { p.PastDay = time.Time{} }, model.Unknown, ""},
 		{"growth", func(p *Partition) { p.Schema.Tables[0].Total = 90<<20 + 1<<30 }, model.Healthy, ""},
 		{"growth", func(p *Partition) { p.Schema.Tables[0].Total = 91<<20 + 1<<30 }, model.Warn, ""},

@@ -192,14 +192,14 @@ func foreignKeys(p Partition) model.Finding {
 	return withValue(f, strconv.Itoa(len(f.Items)), "")
 }
 
-// led tells whether the first columns of a usable index are those of the key, in any order.
+// led tells whether the first columns of a usable index are those of the key, in any order, or some of them tell one row.
 func led(indexes []model.IndexFacts, c model.ConstraintFacts) bool {
 	for _, i := range indexes {
-		if i.Table != c.Table && i.Root != c.Table || !i.Valid || i.Partial || i.Method != "btree" && i.Method != "hash" || i.Keys < len(c.Columns) {
+		if i.Table != c.Table && i.Root != c.Table || !i.Valid || i.Partial || i.Method != "btree" && i.Method != "hash" || i.Keys < len(c.Columns) && !i.Unique {
 			continue
 		}
 		all := true
-		for _, name := range i.Columns[:len(c.Columns)] {
+		for _, name := range i.Columns[:min(i.Keys, len(c.Columns))] {
 			all = all && slices.Contains(c.Columns, unquoted(name))
 		}
 		if all {
