@@ -40,6 +40,7 @@ done
 
 # These have modules of their own, so that the program does not depend on what only they need.
 for dir in perf_gofiber perf_otelgo; do
+  mkdir -p "$cache/$dir"
   (cd "sdk/$dir" && go build -o "$cache/$dir/" .)
 done
 

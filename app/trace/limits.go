@@ -38,11 +38,14 @@ func (t *Texts) Clip(text string, most int) string {
 		return known
 	}
 	valid := strings.Clone(whole(Valid(text), most))
+	if valid != text { // rare, and another limit may cut it elsewhere
+		return valid
+	}
 	if t.seen == nil {
 		t.seen = make(map[string]string, 64)
 	}
 	if len(t.seen) < maxSeen {
-		t.seen[strings.Clone(text)] = valid
+		t.seen[valid] = valid
 	}
 	return valid
 }
