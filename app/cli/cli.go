@@ -43,7 +43,7 @@ func commands() []command {
 		{"project", "add SLUG [--platform P] | list [--json]", "add or list the projects that report", false, project},
 		{"token", "add --scopes S,S [--name N] | list | revoke ID", "manage API tokens", false, token},
 		{"group", "[--explain] [--rules FILE] FILE...", "print how event files are grouped, a JSON line each", true, group},
-		{"queries", "--file LOG [--format F] [--json] [flags]", "print which statements of a PostgreSQL log took the time", true, queries},
+		{"queries", "[--project P] [--since 1h] [--json] | --file LOG [flags]", "print which statements took the time, of a project or of a PostgreSQL log", true, queries},
 		{"bench", "ingest | rehearsal | perf [flags]", "measure this machine", true, bench},
 		{"requests", "list --project P [--since 1h] [--json] [FILTER] | show TRACE_ID [--json]", "list requests, or print the spans of one", false, requestsCommand},
 		{"report", "preview [--html] | send", "print the mailed report of queries and databases, or send it now", false, report},

@@ -12,6 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"kibitz/app/model"
+	"kibitz/app/requests"
 	"kibitz/ingest/pglog"
 	"kibitz/ingest/sqltext"
 )
@@ -29,32 +31,36 @@ type queried struct {
 	MinMS       float64  `json:"min_ms"`
 	MaxMS       float64  `json:"max_ms"`
 	Fingerprint string   `json:"fingerprint"` // 16 hexadecimal digits
+	*served              // of a server's digest, not of a log file
 }
 
 // queriesCommand is what of a digest is wanted, and how it is printed.
 type queriesCommand struct {
-	c      *call
-	file   string
-	log    pglog.Options
-	json   bool
-	top    int
-	sort   pglog.Order
-	from   time.Time // zero for all
-	sql    *sqltext.Normalizer
-	writes io.Writer
+	c       *call
+	file    string
+	log     pglog.Options
+	json    bool
+	top     int
+	sort    pglog.Order
+	from    time.Time // zero for all
+	project string
+	source  model.StatementSource // 0 for all
+	sql     *sqltext.Normalizer
+	writes  io.Writer
 }
 
 // formsMemory is how many bytes the normalised forms of repeated statements may take.
 const formsMemory = 32 << 20
 
-// queries prints the statements of a PostgreSQL log, those that took most time first: what pgBadger is used for.
-func queries(_ context.Context, c *call) error {
+// queries prints the statements of a project, or of a PostgreSQL log (what pgBadger is used for), those that took most time
+// first.
+func queries(ctx context.Context, c *call) error {
 	q, err := c.queriesFlags()
 	if err != nil {
 		return err
 	}
 	if q.file == "" {
-		return c.wrong("say which log to read: `kibitz queries --file LOG`, or `--file -` for the standard input")
+		return q.fromServer(ctx)
 	}
 	return q.fromFile()
 }
@@ -63,35 +69,50 @@ func queries(_ context.Context, c *call) error {
 func (c *call) queriesFlags() (*queriesCommand, error) {
 	f := c.flags("queries")
 	q := &queriesCommand{c: c, writes: c.out, sql: sqltext.NewNormalizer(formsMemory)}
-	f.StringVar(&q.file, "file", "", "a log of PostgreSQL, also gzipped; - is the standard input")
+	f.StringVar(&q.project, "project", "default", "the project's slug; not with --file")
+	source := f.String("source", "all", fmt.Sprintf("who saw the statements: %v; not with --file", sourceNames()))
+	f.StringVar(&q.file, "file", "", "read a log of PostgreSQL in place of the server's digest, also gzipped; - is the standard input")
 	format := f.String("format", string(pglog.Auto), fmt.Sprintf("of the log: %v", pglog.Formats()))
 	prefix := f.String("prefix", "", "log_line_prefix of stderr and syslog; found from the log when it is empty")
 	f.BoolVar(&q.json, "json", false, "print a JSON line for each statement")
 	f.IntVar(&q.top, "top", 0, "how many statements; 0 for all with --json, and 20 without")
-	order := f.String("sort", string(pglog.ByTotal), fmt.Sprintf("the largest first: %v", pglog.Orders()))
-	since := f.String("since", "", "entries from then on only: a time such as 2024-01-31T12:00:00Z, or how long ago, such as 24h")
+	order := f.String("sort", string(pglog.ByTotal), fmt.Sprintf("the largest first: %v; a log does not tell rows", requests.QueryOrders()))
+	since := f.String("since", "", "from then on only: a time such as 2024-01-31T12:00:00Z, or how long ago, such as 24h; without --file 1h when empty")
 	if err := f.Parse(c.args); err != nil {
 		return nil, errUsage
 	}
 	if f.NArg() > 0 {
 		return nil, c.wrong("there is no argument %q; say `--file %s` to read a log", f.Arg(0), f.Arg(0))
 	}
-	if q.sort = pglog.Order(*order); !slices.Contains(pglog.Orders(), q.sort) {
-		return nil, c.wrong("there is no order %q; there are %v", *order, pglog.Orders())
-	}
-	if !slices.Contains(pglog.Formats(), pglog.Format(*format)) {
-		return nil, c.wrong("there is no format %q; there are %v", *format, pglog.Formats())
-	}
-	if q.top < 0 {
-		return nil, c.wrong("--top %d is less than 0", q.top)
-	}
 	now := time.Now()
+	q.sort, q.source = pglog.Order(*order), sources[*source]
+	q.log = pglog.Options{Format: pglog.Format(*format), Prefix: *prefix, Now: now, Normalizer: q.sql}
 	var err error
 	if q.from, err = sinceWhen(*since, now); err != nil {
 		return nil, c.wrong("--since: %v", err)
 	}
-	q.log = pglog.Options{Format: pglog.Format(*format), Prefix: *prefix, Now: now, Normalizer: q.sql}
-	return q, nil
+	return q, q.check(*source)
+}
+
+// check refuses what cannot be done.
+func (q *queriesCommand) check(source string) error {
+	if _, known := sources[source]; !known {
+		return q.c.wrong("there is no source %q; there are %v", source, sourceNames())
+	}
+	orders := requests.QueryOrders()
+	if q.file != "" {
+		orders = slices.DeleteFunc(orders, func(o requests.QueryOrder) bool { return o == requests.QueriesByRows })
+	}
+	if !slices.Contains(orders, requests.QueryOrder(q.sort)) {
+		return q.c.wrong("there is no order %q; there are %v", q.sort, orders)
+	}
+	if !slices.Contains(pglog.Formats(), q.log.Format) {
+		return q.c.wrong("there is no format %q; there are %v", q.log.Format, pglog.Formats())
+	}
+	if q.top < 0 {
+		return q.c.wrong("--top %d is less than 0", q.top)
+	}
+	return nil
 }
 
 // sinceWhen reads a time or how long ago it was; "" is the zero time.

@@ -92,7 +92,7 @@ func TestQueriesTable(t *testing.T) {
 func TestQueriesWrong(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--format xml": "no format", "--sort name": "no order", "--top -1": "less than 0", "--since never": "neither a time", "more": "--file more",
+		"--format xml": "no format", "--sort name": "no order", "--top -1": "less than 0", "--sort rows": "no order", "--source disk": "no source", "--since never": "neither a time", "more": "--file more",
 	} {
 		if status, _, errOut := runQueries(t, queryLog, strings.Fields(args)...); status != 2 || !strings.Contains(errOut, want) {
 			t.Errorf("%s: %d %s", args, status, errOut)

@@ -18,6 +18,14 @@ type StatementQuery struct {
 	From, To   time.Time
 }
 
+// Width is that of the buckets which answer it. The first one begins at or before From.
+func (q StatementQuery) Width() time.Duration {
+	if q.To.Sub(q.From) > hourlyFrom {
+		return time.Hour
+	}
+	return 10 * time.Minute
+}
+
 // hourlyFrom is the length from which on sums by the hour do for statements.
 const hourlyFrom = 3 * 24 * time.Hour
 
@@ -38,11 +46,11 @@ const (
 // StatementSums gives sums as they are stored: in buckets of ten minutes, or an hour for more than three days; several rows of
 // one bucket may have to be added (MergeStatements).
 func (s *Store) StatementSums(ctx context.Context, q StatementQuery) ([]StatementRollup, error) {
-	sql, width := statementsByTen, 10*time.Minute
-	if q.To.Sub(q.From) > hourlyFrom {
-		sql, width = statementsByHour, time.Hour
+	sql := statementsByTen
+	if q.Width() == time.Hour {
+		sql = statementsByHour
 	}
-	rows, err := readStatementRollups(ctx, s.db.Read(ctx, opsKey(q.Project)), sql, q.Project, q.Endpoints, q.Statements, q.From.Truncate(width), q.To)
+	rows, err := readStatementRollups(ctx, s.db.Read(ctx, opsKey(q.Project)), sql, q.Project, q.Endpoints, q.Statements, q.From.Truncate(q.Width()), q.To)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the sums of statements: %w", err)
 	}
