@@ -270,3 +270,14 @@ func chromium(t *testing.T) string {
 	t.Fatal("no Chromium is installed; run app/apptest/setup.sh")
 	return ""
 }
+
+// freeUDP is an address for datagrams that nobody has.
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().String()
+}

@@ -15,6 +15,7 @@ if [ "$(id -u)" = 0 ] && need apt-get; then
   need psql || missing+=(postgresql)
   need pgbadger || missing+=(pgbadger)
   need rsyslogd || missing+=(rsyslog)
+  need logger || missing+=(bsdutils)
   need chromium || need chromium-browser || need google-chrome || missing+=(chromium)
   if [ ${#missing[@]} -gt 0 ]; then
     echo "installing ${missing[*]}"
@@ -22,35 +23,31 @@ if [ "$(id -u)" = 0 ] && need apt-get; then
   fi
 fi
 
-if [ ! -x "$cache/venv/bin/python" ] || ! cmp -s sdk/python/requirements.txt "$cache/venv/requirements.txt"; then
-  echo "installing the Python SDK and the engine that rules are compared with"
-  python3 -m venv "$cache/venv"
-  "$cache/venv/bin/pip" install -q --disable-pip-version-check -r sdk/python/requirements.txt
-  cp sdk/python/requirements.txt "$cache/venv/requirements.txt"
-fi
-
-for dir in perf_django perf_otelpython; do
-  if [ ! -x "$cache/$dir/bin/python" ] || ! cmp -s "sdk/$dir/requirements.txt" "$cache/$dir/requirements.txt"; then
-    echo "installing sdk/$dir"
-    python3 -m venv "$cache/$dir"
-    "$cache/$dir/bin/pip" install -q --disable-pip-version-check -r "sdk/$dir/requirements.txt"
-    cp "sdk/$dir/requirements.txt" "$cache/$dir/requirements.txt"
+# venv makes a virtual environment of its own from a list of requirements.
+venv() {
+  if [ ! -x "$cache/$1/bin/python" ] || ! cmp -s "$2" "$cache/$1/requirements.txt"; then
+    echo "installing $2"
+    python3 -m venv "$cache/$1"
+    "$cache/$1/bin/pip" install -q --disable-pip-version-check -r "$2"
+    cp "$2" "$cache/$1/requirements.txt"
   fi
-done
+}
+venv venv sdk/python/requirements.txt # the Python SDK and the engine that rules are compared with
+venv perf_django sdk/perf_django/requirements.txt
+venv perf_otelpython sdk/perf_otelpython/requirements.txt
 
-# These have modules of their own, so that the program does not depend on what only they need.
-for dir in perf_gofiber perf_otelgo; do
-  mkdir -p "$cache/$dir"
-  (cd "sdk/$dir" && go build -o "$cache/$dir/" .)
-done
-
-for dir in sdk/node sdk/browser sdk/syslog/express sdk/perf_express sdk/perf_otelnode browser; do
+for dir in sdk/node sdk/browser sdk/perf_express sdk/perf_otelnode sdk/syslog/express browser; do
   [ -f "$dir/package.json" ] || continue
   if ! cmp -s "$dir/package.json" "$dir/node_modules/.installed"; then
     echo "installing $dir"
     (cd "$dir" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --no-package-lock --no-audit --no-fund --loglevel=error)
     cp "$dir/package.json" "$dir/node_modules/.installed"
   fi
+done
+
+# The programs of other modules are built here, since tests ask no network; Go builds again only what has changed.
+for dir in perf_gofiber perf_otelgo; do
+  go -C "sdk/$dir" build -o "$cache/$dir" .
 done
 
 if ! cmp -s sdk/java/pom.xml "$cache/java/pom.xml"; then

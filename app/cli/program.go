@@ -70,6 +70,10 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	return p, nil
 }
 
+// commandWait is how long a command waits for a connection. A page fails after 250 ms, since its reader reloads; a script
+// would have to, and on a busy machine the first connection takes longer.
+const commandWait = 30 * time.Second
+
 // connect brings the databases up.
 func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
 	parts, err := p.partitions(ctx, c, attach)
@@ -78,6 +82,9 @@ func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
 	}
 	cfg := db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
 		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log}
+	if attach {
+		cfg.WebWait = commandWait
+	}
 	traceQueries(c.config, &cfg)
 	if p.DB, err = db.Open(ctx, cfg); err != nil {
 		return err

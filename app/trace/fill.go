@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// connecting is how Sentry's SDK for Django describes the making of a connection. It is no statement: counted as one, a page would
+// have a query more on a new connection than on an old one.
+const connecting = "connect"
+
 // Span is the piece of work that the facts tell of, without its ids and times.
 func (f *Facts) Span() Span {
 	f.EndEvent()
@@ -12,6 +16,9 @@ func (f *Facts) Span() Span {
 	s.Failed = f.fails(s.State)
 	s.Category = CategoryOf(s.Op, s.System)
 	s.Text = f.text(s.Category)
+	if s.Category == DB && s.Text == connecting {
+		s.Category = Pool
+	}
 	if s.Category == HTTP {
 		f.address()
 	}

@@ -11,6 +11,7 @@ import requests
 from flask import Flask, render_template_string, request
 from opentelemetry import trace
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.jinja2 import Jinja2Instrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
@@ -41,18 +42,25 @@ log.addHandler(LoggingHandler(logger_provider=logs))
 app = Flask("shop")
 FlaskInstrumentor().instrument_app(app)
 RequestsInstrumentor().instrument()
+Jinja2Instrumentor().instrument()
+
+
+def connect():
+    return sqlite3.connect("file:shop?mode=memory&cache=shared", uri=True, check_same_thread=False)
+
+
+first = connect()  # it keeps the database, and comes before the instrumentation, for which a statement alone would be a trace of its own
+first.executescript("""CREATE TABLE line (id INTEGER PRIMARY KEY, order_number INTEGER, name TEXT);
+    INSERT INTO line (order_number, name) VALUES (88213, 'a'), (88213, 'b'), (88213, 'c'), (88213, 'd'), (88213, 'e'), (88213, 'f')""")
 SQLite3Instrumentor().instrument()
-db = sqlite3.connect("file:shop?mode=memory&cache=shared", uri=True, check_same_thread=False)
-for statement in ("CREATE TABLE line (id INTEGER PRIMARY KEY, number INTEGER, name TEXT)",
-                  "INSERT INTO line (number, name) VALUES (88213, 'a'), (88213, 'b'), (88213, 'c'), (88213, 'd'), (88213, 'e'), (88213, 'f')"):
-    db.cursor().execute(statement)
+db = connect()
 
 
 @app.route("/orders/<int:number>")
 def order(number):
     trace.get_current_span().set_attribute("user.id", "52107")
     cursor = db.cursor()
-    ids = cursor.execute("SELECT id FROM line WHERE number = ?", (number,)).fetchall()
+    ids = cursor.execute("SELECT id FROM line WHERE order_number = ?", (number,)).fetchall()
     names = [cursor.execute("SELECT name FROM line WHERE id = ?", row).fetchone()[0] for row in ids]
     log.info("order shown", extra={"lines": len(names)})
     return ", ".join(names)

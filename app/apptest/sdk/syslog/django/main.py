@@ -1,5 +1,5 @@
 """A site of one page with a loop of queries, asked by Django's own client. Arguments: address, requests."""
-import http.server, sys, threading, urllib.request
+import http.server, os, sys, threading, urllib.request
 
 import django
 from django.conf import settings
@@ -14,7 +14,7 @@ settings.configure(
     CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": [
         ("django.template.loaders.locmem.Loader", {"cart.html": "{% for line in lines %}{{ line }}{% endfor %}"})]}}],
-    KIBITZ={"address": address, "service": "shop", "release": "shop@4.18.0", "env": "test"})
+    KIBITZ={"address": address, "service": "shop", "release": "shop@4.18.0", "env": "test", "key": os.environ.get("KEY")})
 django.setup()
 
 from django.core.cache import cache

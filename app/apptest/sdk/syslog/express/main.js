@@ -1,7 +1,7 @@
 // A program of one page with a loop of queries, asked by itself. Arguments: host:port, requests.
 const express = require('express')
 const [host, port] = process.argv[2].split(':')
-const kibitz = require('./kibitz-syslog')({ host, port: Number(port), service: 'shop', release: 'shop@4.18.0', env: 'test' })
+const kibitz = require('./kibitz-syslog')({ host, port: Number(port), service: 'shop', release: 'shop@4.18.0', env: 'test', key: process.env.KEY })
 const { createServer } = require('node:http')
 const { setTimeout: sleep } = require('node:timers/promises')
 
