@@ -42,6 +42,9 @@ func (p *page) sql(text string, line int, took float64) *trace.Span {
 // run tells kinds found, and the reasons of the others.
 func (p *page) run(th Thresholds) (map[Kind]Finding, map[Kind]string) {
 	found, reasons := Run(&p.Request, sqltext.Normalize, th)
+	if len(found) > 0 && !Possible(&p.Request, &th) {
+		panic(string(found[0].Kind) + " is found where nothing is possible")
+	}
 	kinds, why := map[Kind]Finding{}, map[Kind]string{}
 	for _, f := range found {
 		kinds[f.Kind] = f
@@ -399,7 +402,11 @@ func FuzzRun(f *testing.F) {
 				Op: "cache.get", Text: lines[rng.IntN(len(lines))], Start: time.Duration(rng.Int64()) >> rng.IntN(63) * time.Duration(rng.IntN(3)-1),
 				Duration: time.Duration(rng.Uint64()) >> rng.IntN(63), Pool: time.Duration(rng.Uint64()) >> rng.IntN(63), Line: rng.IntN(2)})
 		}
-		found, reasons := Run(&r, sqltext.Normalize, Defaults())
+		th := Defaults()
+		found, reasons := Run(&r, sqltext.Normalize, th)
+		if len(found) > 0 && !Possible(&r, &th) {
+			t.Errorf("%v is found where nothing is possible", found[0].Kind)
+		}
 		seen := map[Kind]bool{}
 		for _, x := range found {
 			seen[x.Kind] = true

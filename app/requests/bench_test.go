@@ -10,6 +10,7 @@ import (
 	"kibitz/app/db/dbtest"
 	"kibitz/app/model"
 	"kibitz/app/sketch"
+	"kibitz/app/trace"
 )
 
 // seedMinutes stores a day of sums by the minute for so many endpoints, as the job that merges them leaves them.
@@ -72,4 +73,63 @@ func BenchmarkDay(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkDigest is the way of requests with six spans from the spool to the commit, in batches as the drain takes them
+// under load. Beside it stands what only copying the rows costs.
+func BenchmarkDigest(b *testing.B) {
+	k := newDesk(b, dbtest.New(b), 100)
+	const batch = 5000
+	n := 0
+	make := func() []trace.Request {
+		list := make([]trace.Request, batch)
+		for i := range list {
+			n++
+			q := k.page(n, fmt.Sprintf("/endpoint/%d", n%20))
+			for s := range 5 {
+				q.Spans = append(q.Spans, trace.Span{ID: trace.SpanID(n*10 + s), Parent: q.Span, Op: "db.query", Text: fmt.Sprintf("SELECT %d FROM t WHERE a = $1", s),
+					Category: trace.DB, Start: time.Duration(s+7) * time.Millisecond, Duration: 500 * time.Microsecond, Rows: 1})
+			}
+			list[i] = q
+		}
+		return list
+	}
+	b.Run("whole", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			list := make()
+			b.StartTimer()
+			k.take(list...)
+		}
+		b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "requests/s")
+	})
+	b.Run("without the database", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			bt := &batch1{}
+			bt.fill(k, make())
+			b.StartTimer()
+			bt.run(b, k)
+		}
+		b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "requests/s")
+	})
+}
+
+// batch1 is a batch that is worked out and not stored.
+type batch1 struct{ b *batch }
+
+func (t *batch1) fill(k *desk, list []trace.Request) {
+	t.b = &batch{outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
+	for i := range list {
+		t.b.take(&item{Request: list[i], project: k.project.ID, received: k.now})
+	}
+}
+
+func (t *batch1) run(b *testing.B, k *desk) {
+	for _, step := range []func() error{func() error { return k.perf.analyse(t.b) }, func() error { return k.perf.name(k.ctx, t.b) },
+		func() error { return k.perf.detect(k.ctx, t.b) }, func() error { _, _, err := k.perf.conclude(t.b); return err }} {
+		if err := step(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -67,6 +67,9 @@ func (d *Digester) detect(ctx context.Context, b *batch) error {
 		if !ok {
 			th = defaults
 		}
+		if !detect.Possible(&it.Request, &th) {
+			return nil
+		}
 		it.found, _ = detect.Run(&it.Request, normalize, th)
 		it.row.Found = foundBits(it.found)
 		return nil

@@ -163,10 +163,14 @@ type SeenSpan struct {
 // pendingFor is how long spans wait for their request, and how far back a resent request is known again.
 const pendingFor = 24 * time.Hour
 
+// soon is beyond every row that there is: without it a statement looks into the partitions of days to come, too, for each of
+// thousands of traces.
+const soon = time.Minute
+
 // SeenSpans gives the requests of traces that are stored already.
 func (s *Store) SeenSpans(ctx context.Context, ids []trace.ID) ([]SeenSpan, error) {
 	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT trace_id, span_id, project_id, id, kept <> 0 FROM request
-		WHERE trace_id = ANY($1) AND received >= $2`, rawIDs(ids), time.Now().Add(-pendingFor))
+		WHERE trace_id = ANY($1) AND received >= $2 AND received < $3`, rawIDs(ids), time.Now().Add(-pendingFor), time.Now().Add(soon))
 	if err != nil {
 		return nil, fmt.Errorf("cannot look requests up: %w", err)
 	}
@@ -186,7 +190,7 @@ func (s *Store) SeenSpans(ctx context.Context, ids []trace.ID) ([]SeenSpan, erro
 // PendingSpans gives the spans of traces that wait for their request.
 func (s *Store) PendingSpans(ctx context.Context, ids []trace.ID) ([]TraceRow, error) {
 	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, `SELECT trace_id, project_id, spans, body FROM span_pending
-		WHERE trace_id = ANY($1) AND received >= $2`, rawIDs(ids), time.Now().Add(-pendingFor))
+		WHERE trace_id = ANY($1) AND received >= $2 AND received < $3`, rawIDs(ids), time.Now().Add(-pendingFor), time.Now().Add(soon))
 	if err != nil {
 		return nil, fmt.Errorf("cannot look waiting spans up: %w", err)
 	}
