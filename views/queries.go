@@ -12,6 +12,7 @@ import (
 	"github.com/a-h/templ"
 
 	"kibitz/app/model"
+	"kibitz/ingest/sqltext"
 	"kibitz/views/charts"
 )
 
@@ -203,7 +204,15 @@ func sqlLine(r StatementRow) []token {
 	if text == "" {
 		return []token{{"", "(the server did not tell the text again)"}}
 	}
-	return tokens(text, lexiconOf("sql"))
+	return sqlTokens(text)
+}
+
+// sqlTokens are the colours of a statement.
+func sqlTokens(text string) (out []token) {
+	for _, t := range sqltext.Tokens(text) {
+		out = append(out, token{sqlClasses[t.Kind], t.Text})
+	}
+	return out
 }
 
 // maxLineSQL bounds the statement in a line of the list; two lines of it are seen.

@@ -103,7 +103,7 @@ func TestQueriesPages(t *testing.T) {
 		says []string
 	}{
 		"list": {QueriesPage(c, sampleQueries()), []string{"38.1 M calls of 214 statements in the last 1 h, 31,720 s in the database", "SELECT", "38.4 %", "17.6 M", "<b>0.69</b>", "24.8", "GET /embed/thread",
-			"31 % faster", "p95 ms", "99 % hit", "no scan in 30 days", "DROP INDEX", "7 more are summed up", "too young", `data-state="idle"`, "M0 96L500 50L1000 4"}},
+			"31 % faster", "p95 ms", "99 % hit", "no scan in 30 days", "posts.posts_ip_idx", "7 more are summed up", "too young", `data-state="idle"`, "M0 96L500 50L1000 4"}},
 		"statement": {StatementPage(c, sampleStatementPage()), []string{"thread.go:41", "Run and measure", "A generic plan", "It ran for 3 ms", "posts_pkey", "(id = $1)", "× 4", "$1, bigint", "PostgreSQL says: no", "work_mem"}},
 		"refused":   {StatementPage(c, StatementProps{Reason: "Its text is not known."}), []string{"Its text is not known.", "evicted from pg_stat_statements", "Nobody known"}},
 		"database":  {DatabasePage(c, sampleDatabase()), []string{"Of 4 answers 1 to look at, 3 well.", "PostgreSQL 15.18, primary", "It does not answer.", "512 MB", "2 more are not listed", "pg_monitor"}},

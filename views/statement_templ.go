@@ -151,7 +151,7 @@ func StatementPage(c Chrome, p StatementProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = copybox(formatSQL(p.Row.SQL), "", "sql").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = sqlbox(formatSQL(p.Row.SQL)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -161,7 +161,7 @@ func StatementPage(c Chrome, p StatementProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = copybox(formatSQL(p.Sample), "", "sql").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = sqlbox(formatSQL(p.Sample)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"kibitz/app/db"
 	"kibitz/app/db/dbtest"
+	"kibitz/app/db/pglocal"
 	"kibitz/app/model"
 	"kibitz/app/store"
 )
@@ -250,5 +252,14 @@ func TestMemAvailable(t *testing.T) {
 	}
 	if n := memAvailable(""); n != 0 {
 		t.Error(n)
+	}
+}
+
+// patient is how long a test waits for a connection on a busy machine.
+const patient = 5 * time.Second
+
+func stop(t testing.TB, s *pglocal.Server) {
+	if err := s.Stop(context.Background()); err != nil {
+		t.Error(err)
 	}
 }
