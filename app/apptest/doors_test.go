@@ -70,7 +70,7 @@ func shop() map[seen]int {
 		{endpoint: "/quote", status: 200, http: 1}: 1, {endpoint: "/fail", status: 500}: 1}
 }
 
-func doors() []door {
+func doors(t *testing.T) []door {
 	// Django writes to its cache too, which the first of both does, has a template, and two lines more in the order.
 	django := map[seen]int{{endpoint: "/orders/{}", status: 200, db: 9}: 1, {endpoint: "/rates", status: 200, cache: 2}: 1, {endpoint: "/rates", status: 200, cache: 1}: 1,
 		{endpoint: "/quote", status: 200, http: 1}: 1, {endpoint: "/cart", status: 200, db: 1, template: 1}: 1, {endpoint: "/fail", status: 500}: 1}
@@ -88,7 +88,7 @@ func doors() []door {
 	const user = "id:52107"
 	return []door{
 		{name: "django", need: "python3", run: python3("perf_django"), want: django, release: "shop@1", user: user, repeats: 8,
-			loop: `SELECT "shop_line"."id", "shop_line"."order", "shop_line"."name" FROM "shop_line" WHERE "shop_line"."id" = %s LIMIT 21`, caller: "main.py:51 __main__."},
+			loop: `SELECT "shop_line"."id", "shop_line"."order", "shop_line"."name" FROM "shop_line" WHERE "shop_line"."id" = %s LIMIT 21`, caller: fmt.Sprintf("main.py:%d __main__.", djangoLoop(t))},
 		{name: "express", need: "node", run: node("sdk/perf_express"), want: shop(), release: "shop@1", user: user, loop: lookup, repeats: 6},
 		{name: "express-static", need: "node", run: node("sdk/perf_express", "LIFECYCLE=static"), want: shop(), release: "shop@1", user: user, loop: lookup, repeats: 6},
 		{name: "fiber", need: "go", run: built("perf_gofiber"), want: shop(), release: "shop@1", user: user, loop: lookup, repeats: 6},
@@ -164,7 +164,7 @@ func TestRequestDoors(t *testing.T) {
 	needPrograms(t)
 	udp := freeUDP(t)
 	s := newServer(t, "KIBITZ_SYSLOG=udp://"+udp)
-	for _, d := range doors() {
+	for _, d := range doors(t) {
 		t.Run(d.name, func(t *testing.T) {
 			needPrograms(t, d.need)
 			sub := *s
@@ -183,7 +183,7 @@ func TestRequestDoors(t *testing.T) {
 func (d door) check(t *testing.T, s *server, udp string) {
 	key := s.newProject("door-" + d.name)
 	tap := newTap(t, s.base)
-	to := target{"http://" + key.public + "@" + strings.TrimPrefix(tap.URL, "http://") + "/" + key.project, tap.URL, key.public, udp}
+	to := target{key.dsn(tap.URL), tap.URL, key.public, udp}
 	if out, err := d.run(t, to).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -319,6 +319,11 @@ func (s *server) mark(key string) {
 
 // projectKey is the public key of a project, and the project's number.
 type projectKey struct{ public, project string }
+
+// dsn is what an SDK is given to report to a server.
+func (k projectKey) dsn(base string) string {
+	return strings.Replace(base, "://", "://"+k.public+"@", 1) + "/" + k.project
+}
 
 // newProject makes a project and waits until the server, which looks for new keys every two seconds, knows its key.
 func (s *server) newProject(slug string) projectKey {

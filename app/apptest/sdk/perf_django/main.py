@@ -1,7 +1,9 @@
 """A Django shop that answers five requests of its own and reports them to DSN: a loop of queries, the same without the
-loop, a cached page, a call to another service, a template and a failure. RELEASE=2 has no loop."""
+loop, a cached page, a call to another service, a template and a failure. RELEASE=2 has no loop. LATENCY is the milliseconds that a
+query takes on its way to a database that is not in memory, and ORDERS how often the page with the loop is asked for."""
 import os
 import threading
+import time
 import urllib.error
 import urllib.request
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -17,6 +19,7 @@ from django.core.wsgi import get_wsgi_application
 from sentry_sdk.integrations.django import DjangoIntegration
 
 RELEASE = os.environ.get("RELEASE", "1")
+LATENCY = float(os.environ.get("LATENCY", "0")) / 1000
 TEMPLATES = {"cart.html": "{% for line in lines %}<li>{{ line.name }}</li>{% endfor %}"}
 
 sentry_sdk.init(
@@ -32,6 +35,12 @@ settings.configure(
 django.setup()
 
 from django.db import connection, models  # noqa: E402  (models need the settings)
+from django.db.backends.signals import connection_created  # noqa: E402
+
+
+def distant(execute, sql, params, many, context):
+    time.sleep(LATENCY)
+    return execute(sql, params, many, context)
 
 
 class Line(models.Model):
@@ -43,11 +52,11 @@ class Line(models.Model):
 
 
 def order(request, number):
-    """One query for the numbers of the lines and, in release 1, another for each of them."""
+    """One query for the numbers of the lines and, but for release 2, another for each of them."""
     sentry_sdk.set_user({"id": "52107"})
     sentry_sdk.feature_flags.add_feature_flag("new-cart", True)
     ids = list(Line.objects.filter(order=number).values_list("id", flat=True))
-    if RELEASE == "1":
+    if RELEASE != "2":
         names = [Line.objects.get(pk=pk).name for pk in ids]
     else:
         names = [line.name for line in Line.objects.filter(pk__in=ids)]
@@ -100,8 +109,10 @@ class Server(ThreadingMixIn, WSGIServer):
 
 server = make_server("127.0.0.1", 0, get_wsgi_application(), server_class=Server, handler_class=Quiet)
 threading.Thread(target=server.serve_forever, daemon=True).start()
+if LATENCY:
+    connection_created.connect(lambda connection, **_: connection.execute_wrappers.append(distant), weak=False)
 base = f"http://127.0.0.1:{server.server_port}"
-for address in ("/orders/88213/?page=1", "/rates/", "/quote/", "/cart/", "/fail/"):
+for address in ("/orders/88213/?page=1",) * int(os.environ.get("ORDERS", "1")) + ("/rates/", "/quote/", "/cart/", "/fail/"):
     try:
         urllib.request.urlopen(base + address).read()
     except urllib.error.HTTPError:
