@@ -41,4 +41,6 @@ func Possible(r *trace.Request, th *Thresholds) bool {
 
 // reaches tells whether there are so many calls, which take so many milliseconds together; a count of 0 is a detector that is
 // turned off.
-func (k *kindSum) reaches(count, total int) bool { return count > 0 && k.n >= count && k.total >= ms(total) }
+func (k *kindSum) reaches(count, total int) bool {
+	return count > 0 && k.n >= count && k.total >= ms(total)
+}
