@@ -31,10 +31,25 @@ const (
 // OTLP sends requests as OpenTelemetry traces (https://opentelemetry.io/docs/specs/otlp/, JSON over HTTP) to Kibitz, or
 // to anything else that speaks it. Its method Send is a Sink.
 type OTLP struct {
-	url, key string
+	url      string
+	header   http.Header
 	client   *http.Client
 	rejected atomic.Int64
 }
+
+// SendError is why Send stopped. Of its requests the first Sent were taken; the Tried after them were not, and may be sent
+// again when Again is set: the server was away, or asked for patience. Otherwise it will never take them.
+type SendError struct {
+	Sent, Tried int
+	Again       bool
+	err         error
+}
+
+// Error tells how many requests are left and the reason of the last try. It holds no address and no header.
+func (e *SendError) Error() string { return e.err.Error() }
+
+// Unwrap gives the reason of the last try.
+func (e *SendError) Unwrap() error { return errors.Unwrap(e.err) }
 
 // NewOTLP makes a sender for a DSN as Sentry's SDKs have it, https://KEY@HOST/PROJECT, which a project's page shows. A nil
 // client is one that gives up after 10 seconds. The errors are those of a wrong DSN.
@@ -44,48 +59,71 @@ func NewOTLP(dsn string, client *http.Client) (*OTLP, error) {
 		return nil, errors.New("a DSN has the form https://KEY@HOST/PROJECT") // the text would show the key
 	}
 	to := url.URL{Scheme: u.Scheme, Host: u.Host, Path: path.Join("/", path.Dir(u.Path), "v1/traces")}
+	return newOTLP(to, http.Header{"Authorization": {"Bearer " + u.User.Username()}}, client), nil
+}
+
+// NewOTLPTo makes a sender for the address of any receiver of OTLP over HTTP, with headers for each message. An address
+// without a path gets /v1/traces. A nil client is one that gives up after 10 seconds. The errors are those of a wrong address.
+func NewOTLPTo(address string, header http.Header, client *http.Client) (*OTLP, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("write http:// or https:// and a host; keys and passwords go into headers")
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/v1/traces"
+	}
+	return newOTLP(*u, header.Clone(), client), nil
+}
+
+func newOTLP(to url.URL, header http.Header, client *http.Client) *OTLP {
 	if client == nil {
 		client = &http.Client{Timeout: 10 * time.Second}
 	}
-	return &OTLP{url: to.String(), key: u.User.Username(), client: client}, nil
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Encoding", "gzip")
+	return &OTLP{url: to.String(), header: header, client: client}
 }
 
 // Rejected is how many spans the server took without keeping them, as it said.
 func (o *OTLP) Rejected() int64 { return o.rejected.Load() }
 
-// Send sends requests, trying again a few times while the server is away or asks for it. The error is that of the last try.
+// Send sends requests, trying again a few times while the server is away or asks for it. Its errors are *SendError.
 func (o *OTLP) Send(ctx context.Context, requests []trace.Request) error {
-	for len(requests) > 0 {
+	for sent := 0; len(requests) > 0; {
 		n, spans := 0, 0
 		for n < len(requests) && (n == 0 || spans+len(requests[n].Spans) < otlpSpans) {
 			spans += len(requests[n].Spans) + 1
 			n++
 		}
-		if err := o.deliver(ctx, requests[:n]); err != nil {
-			return fmt.Errorf("cannot send %d requests: %w", len(requests), err)
+		if again, err := o.deliver(ctx, requests[:n]); err != nil {
+			return &SendError{sent, n, again, fmt.Errorf("cannot send %d requests: %w", len(requests), err)}
 		}
-		requests = requests[n:]
+		sent, requests = sent+n, requests[n:]
 	}
 	return nil
 }
 
-func (o *OTLP) deliver(ctx context.Context, requests []trace.Request) error {
+// deliver sends one message. With an error it says whether it may be sent again.
+func (o *OTLP) deliver(ctx context.Context, requests []trace.Request) (again bool, err error) {
 	var body bytes.Buffer
 	z := gzip.NewWriter(&body)
 	if err := json.NewEncoder(z).Encode(otlpOf(requests)); err != nil {
-		return err
+		return false, err
 	}
 	if err := z.Close(); err != nil {
-		return err
+		return false, err
 	}
 	for attempt := 1; ; attempt++ {
 		wait, err := o.post(ctx, body.Bytes())
 		if err == nil || wait < 0 || attempt == otlpAttempts {
-			return err
+			return wait >= 0, err
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return true, err
 		case <-time.After(cmp.Or(wait, otlpPause<<(attempt-1))):
 		}
 	}
@@ -97,12 +135,10 @@ func (o *OTLP) post(ctx context.Context, body []byte) (wait time.Duration, err e
 	if err != nil {
 		return -1, err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Content-Encoding", "gzip")
-	req.Header.Set("Authorization", "Bearer "+o.key)
+	req.Header = o.header.Clone()
 	res, err := o.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, withoutAddress(err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -114,6 +150,15 @@ func (o *OTLP) post(ctx context.Context, body []byte) (wait time.Duration, err e
 		return retryAfter(res.Header), errors.New("the server answers " + res.Status)
 	}
 	return -1, errors.New("the server answers " + res.Status)
+}
+
+// withoutAddress keeps the address, which may hold a key in its query, out of logs.
+func withoutAddress(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 // read counts what the server says that it has not kept; the specification forbids to send it again.

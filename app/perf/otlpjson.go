@@ -2,6 +2,8 @@ package perf
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ type (
 		TraceID    string     `json:"traceId"`
 		SpanID     string     `json:"spanId"`
 		Parent     string     `json:"parentSpanId,omitempty"`
+		State      string     `json:"traceState,omitempty"`
 		Name       string     `json:"name"`
 		Kind       int        `json:"kind"`
 		Start      int64      `json:"startTimeUnixNano,string"`
@@ -81,25 +84,66 @@ func (a *otlpAttrs) others(list []trace.Attr) {
 	}
 }
 
-// otlpOf is the message for requests of one recorder.
-func otlpOf(requests []trace.Request) otlpMessage {
-	var resource otlpAttrs
-	first := &requests[0]
-	resource.text("service.name", cmp.Or(first.Service, "unknown_service"))
-	resource.text("service.version", first.Release)
-	resource.text("deployment.environment.name", first.Environment)
-	resource.text("host.name", first.Host)
-	resource.text("telemetry.sdk.language", first.Platform)
-	resource.text("telemetry.sdk.name", "kibitz-perf")
-	var spans []otlpSpan
+// otlpSource is what requests of one program share.
+type otlpSource struct{ service, release, environment, host, platform string }
+
+func (s otlpSource) resource() (a otlpAttrs) {
+	a.text("service.name", cmp.Or(s.service, "unknown_service"))
+	a.text("service.version", s.release)
+	a.text("deployment.environment.name", s.environment)
+	a.text("host.name", s.host)
+	a.text("telemetry.sdk.language", s.platform)
+	a.text("telemetry.sdk.name", "kibitz-perf")
+	return a
+}
+
+// otlpOf is the message for requests, with one resource for each program that they come from.
+func otlpOf(requests []trace.Request) (m otlpMessage) {
+	known := map[otlpSource]int{}
 	for i := range requests {
 		q := &requests[i]
+		source := otlpSource{q.Service, q.Release, q.Environment, q.Host, q.Platform}
+		at, ok := known[source]
+		if !ok {
+			at = len(m.ResourceSpans)
+			known[source] = at
+			m.ResourceSpans = append(m.ResourceSpans, otlpResourceSpans{otlpResource{source.resource()}, []otlpScopeSpans{{Scope: otlpScope{"kibitz/app/perf"}}}})
+		}
+		scope := &m.ResourceSpans[at].ScopeSpans[0]
+		scope.Spans = appendOTLP(scope.Spans, q)
+	}
+	return m
+}
+
+// appendOTLP appends the spans of a request; spans that came without theirs stand alone.
+func appendOTLP(spans []otlpSpan, q *trace.Request) []otlpSpan {
+	first := len(spans)
+	if !q.Partial {
 		spans = append(spans, otlpRequest(q))
-		for k := range q.Spans {
-			spans = append(spans, otlpPart(q, &q.Spans[k]))
+	}
+	for k := range q.Spans {
+		spans = append(spans, otlpPart(q, &q.Spans[k]))
+	}
+	if state := otlpWeight(q.Weight); state != "" {
+		for i := first; i < len(spans); i++ {
+			spans[i].State = state
 		}
 	}
-	return otlpMessage{[]otlpResourceSpans{{otlpResource{resource}, []otlpScopeSpans{{otlpScope{"kibitz/app/perf"}, spans}}}}}
+	return spans
+}
+
+// otlpWeight is the tracestate of a request that stands for others, too: the 56-bit threshold below which the sampler threw
+// away (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/). "" for one that stands for itself.
+func otlpWeight(weight float64) string {
+	const all = 1 << 56
+	if !(weight > 1) || weight >= all {
+		return ""
+	}
+	digits := strings.TrimRight(fmt.Sprintf("%014x", uint64(math.Round(all*(1-1/weight)))), "0")
+	if len(digits) == 0 || len(digits) > 14 {
+		return ""
+	}
+	return "ot=th:" + digits
 }
 
 func otlpRequest(q *trace.Request) otlpSpan {
@@ -184,7 +228,7 @@ func otlpPart(q *trace.Request, p *trace.Span) otlpSpan {
 		a.text("code.function.name", p.Func)
 	}
 	a.others(p.Attrs)
-	s := otlpSpan{TraceID: q.Trace.String(), SpanID: p.ID.String(), Parent: p.Parent.String(), Name: name, Kind: kind, Attributes: a}
+	s := otlpSpan{TraceID: q.Trace.String(), SpanID: p.ID.String(), Parent: parentText(p.Parent), Name: name, Kind: kind, Attributes: a}
 	return s.timed(q.Start.Add(p.Start), p.Duration, p.Failed)
 }
 
