@@ -3,6 +3,7 @@ package views
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -48,7 +49,7 @@ type StatementRow struct {
 	Project            string // slug, when its programs reported it
 	SQL                string // normalised; "" when the server did not tell it
 	Total, Mean, P95   time.Duration
-	Calls, RowsPerCall float64
+	Calls, RowsPerCall float64 // RowsPerCall is NaN where nobody told the rows
 	HasP95             bool
 	NoBlocks           bool  // blocks are not known: the server was not asked
 	Hit, Read          int64 // blocks
@@ -146,6 +147,9 @@ func statementURL(r StatementRow, what string) templ.SafeURL {
 
 // digits writes a number with three figures at most: 0.69, 12.9 k.
 func digits(f float64) string {
+	if math.IsNaN(f) {
+		return "–"
+	}
 	for _, u := range []struct {
 		n    float64
 		name string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -130,7 +131,8 @@ func (s *Server) projectStatements(c *fiber.Ctx, p *views.QueriesProps, now time
 
 // recordedRow is a statement as programs report it. They know nothing of blocks.
 func recordedRow(sum requests.StatementSum, p model.Period, project model.Project) views.StatementRow {
-	r := views.StatementRow{ID: fmt.Sprintf("%016x", sum.Fingerprint), Project: project.Slug, SQL: sum.SQL, Total: sum.Total, Calls: sum.N, Spark: sum.Spark, NoBlocks: true}
+	r := views.StatementRow{ID: fmt.Sprintf("%016x", sum.Fingerprint), Project: project.Slug, SQL: sum.SQL, Total: sum.Total, Calls: sum.N, Spark: sum.Spark, NoBlocks: true,
+		RowsPerCall: math.NaN()}
 	if sum.N > 0 {
 		r.Mean = time.Duration(float64(sum.Total) / sum.N)
 	}
