@@ -20,6 +20,13 @@ func TestBrowserGrouping(t *testing.T) {
 	inBrowser(t, "grouping.mjs")
 }
 
+// TestBrowserRequests is the same person at requests: the list and its search, a waterfall, the charts of an endpoint, pulse and
+// queries. browser/requests.mjs says how.
+func TestBrowserRequests(t *testing.T) {
+	t.Parallel()
+	inBrowser(t, "requests.mjs")
+}
+
 // inBrowser runs a script of browser/ against a server of its own.
 func inBrowser(t *testing.T, script string) {
 	t.Helper()
