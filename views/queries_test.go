@@ -1,6 +1,7 @@
 package views
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -121,7 +122,7 @@ func TestQueriesPages(t *testing.T) {
 
 func TestFigures(t *testing.T) {
 	t.Parallel()
-	for got, want := range map[string]string{digits(0): "0", digits(0.694): "0.69", digits(24.84): "24.8", digits(100): "100", digits(999.6): "1 k", digits(12_940): "12.9 k", digits(38.1e6): "38.1 M", digits(2e12): "2 T",
+	for got, want := range map[string]string{digits(0): "0", digits(math.NaN()): "–", digits(0.694): "0.69", digits(24.84): "24.8", digits(100): "100", digits(999.6): "1 k", digits(12_940): "12.9 k", digits(38.1e6): "38.1 M", digits(2e12): "2 T",
 		msText(690 * time.Microsecond): "0.69", msText(1839 * time.Millisecond): "1,839", timeSum(12 * time.Millisecond): "12 ms", timeSum(1870 * time.Second): "1,870 s", shareOf(0.3842): "38.4 %",
 		byteText(1 << 30): "1 GB", byteText(-1): "0 B", versionText(170004): "17.4", settingValue(model.Setting{Value: "65536", Unit: "8kB"}): "512 MB",
 		settingValue(model.Setting{Value: "-1", Unit: "kB"}): "-1 kB", settingValue(model.Setting{Value: "900", Unit: "s"}): "900 s", sparkline([]float64{1}): "", sparkline([]float64{3, 3}): "M0 96L1000 96"} {

@@ -21,12 +21,16 @@ type call struct {
 	failed bool
 }
 
-// analyse does on all cores what needs nothing but the request.
+// analyse does on all cores what needs nothing but the request. Ids are given before, in the order of arrival: lists of the newest
+// go by them.
 func (d *Digester) analyse(b *batch) error {
+	for _, it := range b.items {
+		it.row.ID = d.ids.Next()
+	}
 	return eachOn(len(b.items), func(i int) error {
 		it := b.items[i]
 		totals := trace.Sum(&it.Request)
-		it.row = model.RequestRow{ID: d.ids.Next(), Received: it.received, ProjectID: it.project, Trace: it.Trace, Span: it.Span, Start: it.Start,
+		it.row = model.RequestRow{ID: it.row.ID, Received: it.received, ProjectID: it.project, Trace: it.Trace, Span: it.Span, Start: it.Start,
 			Duration: it.Duration, Totals: totals, UserHash: it.userHash(), Weight: it.Weight, Status: min(max(it.Status, 0), 999), Failed: it.Failed}
 		it.calls = d.calls(it)
 		return nil

@@ -82,7 +82,7 @@ func TestRange(t *testing.T) {
 	if low < 935 || low > 938 || high < 963 || high > 965 || Quantile(bins, .95) != 950 {
 		t.Errorf("from %v to %v around %v", low, high, Quantile(bins, .95))
 	}
-	if low, high = Range(bins[:3], .95); low != 3 || high != 3 {
+	if low, high = Range(bins[:3], .95); low != 2 || high != 3 {
 		t.Errorf("of three: %v to %v", low, high)
 	}
 	if low, _ = Range(nil, .5); !math.IsNaN(low) {

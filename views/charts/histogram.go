@@ -63,19 +63,22 @@ func (h Histogram) Ticks(most int) []Tick {
 }
 
 // Quantile is the upper limit of the bin in which the share q of all values ends; missing when there are none.
-func Quantile(bins []Bin, q float64) float64 {
+func Quantile(bins []Bin, q float64) float64 { return quantileBin(bins, q).High }
+
+// quantileBin is the bin in which the share q of all values ends; of missing limits when there are none.
+func quantileBin(bins []Bin, q float64) Bin {
 	sorted := sound(bins)
 	slices.SortFunc(sorted, func(a, b Bin) int { return cmp.Compare(a.High, b.High) })
 	all, seen := total(sorted), 0.0
 	for _, b := range sorted {
 		if seen += b.N; seen >= q*all {
-			return b.High
+			return b
 		}
 	}
 	if len(sorted) > 0 {
-		return sorted[len(sorted)-1].High // the sum was rounded
+		return sorted[len(sorted)-1] // the sum was rounded
 	}
-	return math.NaN()
+	return Bin{Low: math.NaN(), High: math.NaN()}
 }
 
 func total(bins []Bin) (n float64) {
@@ -86,12 +89,12 @@ func total(bins []Bin) (n float64) {
 }
 
 // Range is between which values the quantile q lies with a probability of 95 per cent, from nothing but the order of the
-// values (n q ± 1.96 sqrt(n q (1-q)) of them lie below it). It is missing when there are none.
+// values (n q ± 1.96 sqrt(n q (1-q)) of them lie below it) and the widths of the bins. It is missing when there are none.
 func Range(bins []Bin, q float64) (low, high float64) {
 	n := total(sound(bins))
 	if n <= 0 {
 		return math.NaN(), math.NaN()
 	}
 	spread := 1.96 * math.Sqrt(q*(1-q)/n)
-	return Quantile(bins, max(q-spread, 0)), Quantile(bins, min(q+spread, 1))
+	return quantileBin(bins, max(q-spread, 0)).Low, quantileBin(bins, min(q+spread, 1)).High
 }
