@@ -76,6 +76,7 @@ func (d *Digester) name(ctx context.Context, b *batch) error {
 	for i, it := range b.items {
 		keys[i] = d.ask(it)
 	}
+	d.askServerLogs(b)
 	if err := d.names.resolve(ctx); err != nil {
 		return err
 	}
