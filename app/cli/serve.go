@@ -134,6 +134,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 		return err
 	}
 	s.recorder = s.newRecorder(self.ID, selfKey.ID)
+	s.Statements.Hear(requests.NewStoredStatements(s.Store, self.ID, s.log).Add)
 	lim := limits(s.config)
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies, PGLog: s.logOptions()})
