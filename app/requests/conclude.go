@@ -50,6 +50,7 @@ func (d *Digester) conclude(b *batch) (out store.RequestDigest, events []model.F
 		s.addCalls(d.names, it)
 		if row, ok := d.keep(b, it); ok {
 			out.Traces = append(out.Traces, row)
+			out.Calls = append(out.Calls, d.callsOf(it)...)
 		}
 		if err := d.findings.file(d, b, it); err != nil {
 			return out, nil, err

@@ -42,6 +42,7 @@ type Digester struct {
 	names     *names
 	keeper    *keeper
 	findings  *findings
+	calls     callKeeper
 	settings  settings
 	compared  time.Time         // when releases were compared last
 	regressed map[[2]int32]bool // endpoints and releases that were found slower
