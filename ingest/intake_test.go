@@ -63,7 +63,8 @@ func (l *line) stored() (events int, requests []trace.Request, lines []trace.Log
 				events++
 				continue
 			}
-			q, ll, err := records[i].Unpack(d)
+			u, err := records[i].Unpack(d)
+			q, ll := u.Requests, u.Lines
 			if err != nil {
 				l.t.Fatal(err)
 			}

@@ -128,7 +128,7 @@ func readRecords(f *os.File, from Position, limit int64) (records []Record, to P
 		}
 		records = append(records, rec)
 		to.Offset += int64(n)
-		if rec.Kind == KindRequests || rec.Kind == KindLogs {
+		if rec.Kind == KindRequests || rec.Kind == KindLogs || rec.Kind == KindPortion {
 			requests += n
 		}
 	}

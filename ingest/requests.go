@@ -7,6 +7,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"kibitz/app/trace"
+	"kibitz/ingest/pglog"
 )
 
 // maxRecordItems bounds the requests or log lines of one record, and so what the drain unfolds at a time.
@@ -75,16 +76,27 @@ func countRequests(requests []trace.Request) (whole, spans int64) {
 	return whole, spans
 }
 
-// Unpack reads the payload of a record of requests or log lines.
-func (r *Record) Unpack(d *zstd.Decoder) (requests []trace.Request, lines []trace.LogLine, err error) {
+// Unpacked is what a record of requests, of log lines or of a PostgreSQL log holds.
+type Unpacked struct {
+	Requests []trace.Request
+	Lines    []trace.LogLine
+	Portion  pglog.Portion
+}
+
+// Unpack reads the payload of such a record.
+func (r *Record) Unpack(d *zstd.Decoder) (u Unpacked, err error) {
 	raw, err := d.DecodeAll(r.Payload, nil)
-	if err == nil && r.Kind == KindLogs {
-		lines, err = trace.DecodeLogs(raw)
-	} else if err == nil {
-		requests, err = trace.Decode(raw)
+	switch {
+	case err != nil:
+	case r.Kind == KindLogs:
+		u.Lines, err = trace.DecodeLogs(raw)
+	case r.Kind == KindPortion:
+		u.Portion, err = pglog.DecodePortion(raw)
+	default:
+		u.Requests, err = trace.Decode(raw)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot read record %d: %w: %w", r.ID, ErrData, err)
+		return Unpacked{}, fmt.Errorf("cannot read record %d: %w: %w", r.ID, ErrData, err)
 	}
-	return requests, lines, nil
+	return u, nil
 }

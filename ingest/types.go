@@ -17,6 +17,7 @@ const (
 	KindOutcomes Kind = 2 // JSON: []OutcomeCount, of items that were not stored
 	KindRequests Kind = 3 // zstd of trace.Append: requests and their spans
 	KindLogs     Kind = 4 // zstd of trace.AppendLogs
+	KindPortion  Kind = 5 // zstd of pglog.Portion.Append: a piece of a PostgreSQL log
 )
 
 // Record is one spooled thing.

@@ -44,7 +44,8 @@ func TestRecorder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requests, _, err := records[0].Unpack(d)
+	u, err := records[0].Unpack(d)
+	requests := u.Requests
 	if err != nil || len(requests) != 1 {
 		t.Fatal(requests, err)
 	}

@@ -20,8 +20,10 @@ import (
 	"kibitz/app/requests"
 	"kibitz/app/web"
 	"kibitz/ingest"
+	"kibitz/ingest/pglog"
 	"kibitz/ingest/receiver"
 	"kibitz/ingest/receiver/sockets"
+	"kibitz/ingest/sqltext"
 )
 
 // stopWithin is how long a clean stop may take; SIGTERM promises ten seconds in all.
@@ -38,6 +40,8 @@ type server struct {
 	recorder *perf.Recorder // nil when our own requests are not recorded
 	web      *web.Server
 	syslog   *sockets.Door // nil when it is off
+	forms    *sqltext.Normalizer
+	readers  []func() // end those who read logs of PostgreSQL
 	listener net.Listener
 	failed   chan error
 	cancel   context.CancelFunc
@@ -56,6 +60,9 @@ func serve(ctx context.Context, c *call) error {
 func start(ctx context.Context, c *call) (s *server, err error) {
 	limit, source := c.config.ApplyMemoryLimit()
 	c.log.Info("memory limit", "bytes", limit, "from", source)
+	if _, err := pglog.ParsePrefix(c.config.PGLog.Prefix); err != nil {
+		return nil, plain(err)
+	}
 	// The port is taken first: a second server must fail before it touches the data.
 	ln, err := net.Listen("tcp", c.config.Listen)
 	if err != nil {
@@ -127,9 +134,10 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 		return err
 	}
 	s.recorder = s.newRecorder(self.ID, selfKey.ID)
+	s.Statements.Hear(requests.NewStoredStatements(s.Store, self.ID, s.log).Add)
 	lim := limits(s.config)
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
-		TrustedProxies: s.config.TrustedProxies})
+		TrustedProxies: s.config.TrustedProxies, PGLog: s.logOptions()})
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
 		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub,
 		Statements: s.Statements.Recent, Health: s.Health, Explainer: requests.NewExplainer(s.Store), Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
@@ -155,6 +163,9 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)
 	if err := s.startSyslog(ctx); err != nil {
+		return err
+	}
+	if err := s.startTail(ctx); err != nil {
 		return err
 	}
 	go func() { s.failed <- s.web.Serve(s.listener) }()
@@ -235,6 +246,9 @@ func (s *server) close(ctx context.Context) error {
 	s.listener.Close()
 	if s.syslog != nil {
 		failed = append(failed, s.syslog.Close(ctx))
+	}
+	for _, end := range s.readers {
+		end()
 	}
 	if s.cancel != nil {
 		s.cancel()
@@ -370,6 +384,7 @@ func limits(c *config.Config) ingest.Limits {
 	l.EnvelopeWire, l.StoreWire, l.EnvelopeSize, l.EventSize = c.Ingest.EnvelopeWire, c.Ingest.StoreWire, c.Ingest.EnvelopeSize, c.Ingest.EventSize
 	l.Items, l.JSONDepth, l.JSONNodes, l.HeaderLine = c.Ingest.Items, c.Ingest.JSONDepth, c.Ingest.JSONNodes, c.Ingest.HeaderLine
 	l.ContainerSize, l.OTLPWire, l.OTLPSize, l.OTLPItems = c.Ingest.ContainerSize, c.Ingest.OTLPWire, c.Ingest.OTLPSize, c.Ingest.OTLPItems
+	l.PGLogWire, l.PGLogSize = c.Ingest.PGLogWire, c.Ingest.PGLogSize
 	l.HighWater, l.InFlight = c.Spool.HighWater, c.Ingest.InFlight
 	return l
 }

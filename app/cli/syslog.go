@@ -33,6 +33,7 @@ func (s *server) startSyslog(ctx context.Context) error {
 		}
 		return key.ProjectID, key.ID, key.Active
 	}
+	o.Postgres = s.startFeed().Take
 	if s.syslog, err = sockets.Open(o); err != nil {
 		return plain(err)
 	}

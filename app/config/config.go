@@ -33,7 +33,7 @@ type Config struct {
 	SMTP   struct{ URL string }
 	Ingest struct {
 		EnvelopeWire, StoreWire, EnvelopeSize, EventSize, ContainerSize, HeaderLine, InFlight int
-		OTLPWire, OTLPSize, OTLPItems                                                         int
+		OTLPWire, OTLPSize, OTLPItems, PGLogWire, PGLogSize                                   int
 		Items, JSONDepth, JSONNodes                                                           int
 	}
 	Syslog struct {
@@ -42,6 +42,10 @@ type Config struct {
 		SocketMode                           fs.FileMode
 		MessageSize, Buffer                  int // bytes
 		Rate, Connections                    int
+	}
+	PGLog struct {
+		Files                   []string
+		Format, Prefix, Project string
 	}
 	Perf struct {
 		Enabled                                      bool

@@ -45,7 +45,7 @@ func table() []Setting {
 		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
-	return slices.Concat(t, ingestTable(), syslogTable(), perfTable(), reportTable(), databaseTable())
+	return slices.Concat(t, ingestTable(), syslogTable(), pglogTable(), perfTable(), reportTable(), databaseTable())
 }
 
 // ingestTable is the limits of what is taken.
@@ -60,6 +60,9 @@ func ingestTable() []Setting {
 		{"ingest.otlp_wire", "20MiB", "a message of OpenTelemetry as it arrives", false, func(c *Config) value { return smallSize{&c.Ingest.OTLPWire, 1 << 10, 512 << 20} }},
 		{"ingest.otlp_size", "64MiB", "a message of OpenTelemetry after decompression", false, func(c *Config) value { return smallSize{&c.Ingest.OTLPSize, 1 << 10, 1 << 30} }},
 		{"ingest.otlp_items", "100000", "spans or log records of a message of OpenTelemetry", false, func(c *Config) value { return number{&c.Ingest.OTLPItems, 1, 10_000_000} }},
+		{"ingest.pglog_wire", "20MiB", "a piece of a PostgreSQL log as it arrives", false, func(c *Config) value { return smallSize{&c.Ingest.PGLogWire, 1 << 10, 512 << 20} }},
+		{"ingest.pglog_size", "1GiB", "the same after decompression; it is read as it is inflated, and never held whole", false,
+			func(c *Config) value { return smallSize{&c.Ingest.PGLogSize, 1 << 10, 1 << 36} }},
 		{"ingest.header_line", "8KiB", "a header line within an envelope", false, func(c *Config) value { return smallSize{&c.Ingest.HeaderLine, 1 << 8, 1 << 20} }},
 		{"ingest.items", "100", "items of one envelope", false, func(c *Config) value { return number{&c.Ingest.Items, 1, 10_000} }},
 		{"ingest.json_depth", "128", "nesting of an event's JSON; what is deeper is cut", false, func(c *Config) value { return number{&c.Ingest.JSONDepth, 8, 250} }},
@@ -83,6 +86,20 @@ func syslogTable() []Setting {
 		{"syslog_rate", "20000", "messages a second of one sender", false, func(c *Config) value { return number{&c.Syslog.Rate, 1, 10_000_000} }},
 		{"syslog_connections", "500", "connections at a time", false, func(c *Config) value { return number{&c.Syslog.Connections, 1, 100_000} }},
 		{"syslog_buffer", "16MiB", "messages that wait to be read", false, func(c *Config) value { return smallSize{&c.Syslog.Buffer, 64 << 10, 1 << 30} }},
+	}
+}
+
+// pglogTable is the logs of PostgreSQL that are read where they are written, and how those that are sent are read.
+func pglogTable() []Setting {
+	return []Setting{
+		{"pglog.files", "", "logs of PostgreSQL to follow, patterns with commas between: /var/log/postgresql/*.log,/var/log/postgresql/*.json", false,
+			func(c *Config) value { return list{&c.PGLog.Files} }},
+		{"pglog.format", "auto", "how they are written; what is sent over HTTP says so itself", false,
+			func(c *Config) value {
+				return choice{&c.PGLog.Format, []string{"auto", "stderr", "csvlog", "jsonlog", "syslog"}}
+			}},
+		{"pglog.prefix", "", "log_line_prefix of stderr and syslog; found from the log when it is empty", false, func(c *Config) value { return text{&c.PGLog.Prefix} }},
+		{"pglog.project", "default", "project that their statements are counted in", false, func(c *Config) value { return required{&c.PGLog.Project} }},
 	}
 }
 

@@ -33,19 +33,19 @@ func (b *batch) cut(n int) (first batch) {
 func (f *Forwarder) open(records []ingest.Record) (b batch) {
 	for i := range records {
 		r := &records[i]
-		requests, _, err := r.Unpack(f.zstd)
+		u, err := r.Unpack(f.zstd)
 		if err != nil {
 			f.o.Log.Warn("cannot forward a record that cannot be read", "project", r.Project, "err", err)
 			f.drop(r.Project, Damaged, 1)
 			continue
 		}
-		for k := range requests {
-			if forwarded(&requests[k]) {
+		for k := range u.Requests {
+			if forwarded(&u.Requests[k]) {
 				f.drop(r.Project, Looped, 1)
 				continue
 			}
-			f.mark(&requests[k])
-			b.requests, b.projects = append(b.requests, requests[k]), append(b.projects, r.Project)
+			f.mark(&u.Requests[k])
+			b.requests, b.projects = append(b.requests, u.Requests[k]), append(b.projects, r.Project)
 		}
 	}
 	return b

@@ -121,12 +121,12 @@ func (f *Forwarder) notify() {
 
 // discard counts the requests of a record that is not sent.
 func (f *Forwarder) discard(r ingest.Record, reason string) {
-	requests, _, err := r.Unpack(f.zstd)
+	u, err := r.Unpack(f.zstd)
 	if err != nil {
 		f.drop(r.Project, Damaged, 1)
 		return
 	}
-	f.drop(r.Project, reason, int64(len(requests)))
+	f.drop(r.Project, reason, int64(len(u.Requests)))
 }
 
 func (f *Forwarder) drop(project int64, reason string, n int64) {

@@ -133,7 +133,7 @@ func (d *Digester) prepare(ctx context.Context, b ingest.Batch) (store.Digest, e
 		case ingest.KindEvent:
 			events = append(events, r)
 			out.Versions[r.Project] = 0
-		case ingest.KindRequests, ingest.KindLogs:
+		case ingest.KindRequests, ingest.KindLogs, ingest.KindPortion:
 			requests = append(requests, r)
 			out.Versions[r.Project] = 0 // what is found in them is grouped, too
 		case ingest.KindOutcomes:

@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"time"
+
+	"kibitz/app/trace"
+)
 
 // StatementDelta is what one statement did on one server between two snapshots of pg_stat_statements.
 type StatementDelta struct {
@@ -75,3 +79,31 @@ type PlanNode struct {
 
 // Attr is a name and what it says.
 type Attr struct{ Key, Value string }
+
+// StatementCall is one call of a statement, of a kept span or of a server's log; or what a backend did during one.
+type StatementCall struct {
+	Project   int64
+	Statement int32
+	Source    StatementSource // FromSpans or FromLog
+	Kind      CallKind
+	At        time.Time     // when it ended
+	Duration  time.Duration // or how long a lock was waited for
+	PID       int32         // of the backend; 0 unknown
+	Trace     trace.ID      // of a span, as Span and Endpoint
+	Span      trace.SpanID
+	Endpoint  int32
+	Params    string // of a log, values masked, as Plan
+	Plan      string // of auto_explain
+	Note      string // what the log says, where it is no execution
+}
+
+// CallKind is what a StatementCall tells. The numbers are stored: never reuse one.
+type CallKind int16
+
+// The kinds.
+const (
+	CallExecuted CallKind = 1 + iota
+	CallTempFile
+	CallWaiting  // for a lock, still
+	CallAcquired // a lock
+)

@@ -19,6 +19,9 @@ type call struct {
 	took   time.Duration
 	rows   int64 // -1 unknown
 	failed bool
+	span   trace.SpanID
+	pid    int32         // of the backend; 0 unknown
+	end    time.Duration // since the request's start
 }
 
 // analyse does on all cores what needs nothing but the request. Ids are given before, in the order of arrival: lists of the newest
@@ -32,7 +35,7 @@ func (d *Digester) analyse(b *batch) error {
 		totals := trace.Sum(&it.Request)
 		it.row = model.RequestRow{ID: it.row.ID, Received: it.received, ProjectID: it.project, Trace: it.Trace, Span: it.Span, Start: it.Start,
 			Duration: it.Duration, Totals: totals, UserHash: it.userHash(), Weight: it.Weight, Status: min(max(it.Status, 0), 999), Failed: it.Failed}
-		it.calls = d.calls(it)
+		it.calls = d.statements(it)
 		return nil
 	})
 }
@@ -45,8 +48,8 @@ func (it *item) userHash() int64 {
 	return model.UserHash(it.User)
 }
 
-// calls are the statements of a request, with their values taken out.
-func (d *Digester) calls(it *item) []call {
+// statements are those of a request, with their values taken out.
+func (d *Digester) statements(it *item) []call {
 	var list []call
 	for i := range it.Spans {
 		s := &it.Spans[i]
@@ -57,7 +60,7 @@ func (d *Digester) calls(it *item) []call {
 		if form.Text == "" {
 			continue
 		}
-		list = append(list, call{form.Fingerprint, form.Text, s.Text, callerOf(s), max(s.Duration-s.Pool, 0), s.Rows, s.Failed})
+		list = append(list, call{form.Fingerprint, form.Text, s.Text, callerOf(s), max(s.Duration-s.Pool, 0), s.Rows, s.Failed, s.ID, s.PID, s.Start + s.Duration})
 	}
 	return list
 }
@@ -80,6 +83,7 @@ func (d *Digester) name(ctx context.Context, b *batch) error {
 	for i, it := range b.items {
 		keys[i] = d.ask(it)
 	}
+	d.askServerLogs(b)
 	if err := d.names.resolve(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"fmt"
 	"time"
 
 	"kibitz/app/model"
@@ -32,6 +33,7 @@ type statementSumKey struct {
 	project                              int64
 	statement, endpoint, release, caller int32
 	bucket                               int64
+	source                               model.StatementSource
 }
 
 // sums are what a batch adds up.
@@ -48,13 +50,20 @@ func (d *Digester) conclude(b *batch) (out store.RequestDigest, events []model.F
 		s.addCalls(d.names, it)
 		if row, ok := d.keep(b, it); ok {
 			out.Traces = append(out.Traces, row)
+			out.Calls = append(out.Calls, d.callsOf(it)...)
 		}
 		if err := d.findings.file(d, b, it); err != nil {
 			return out, nil, err
 		}
 		out.Rows = append(out.Rows, it.row)
 	}
+	for i := range b.serverLogs {
+		if err := d.addServerLog(b, &b.serverLogs[i], s, &out); err != nil {
+			return out, nil, fmt.Errorf("%w: %w", ingest.ErrData, err)
+		}
+	}
 	out.Traces = append(out.Traces, b.late...)
+	out.Sources = b.sources
 	out.Pending, out.Logs, out.Firsts = b.pending, b.logs, b.firsts
 	out.Endpoints, out.Statements = s.endpointRows(), s.statementRows()
 	out.Findings = b.seen
@@ -114,7 +123,7 @@ func (s *sums) addCalls(names *names, it *item) {
 	for i := range it.calls {
 		c := &it.calls[i]
 		key := statementSumKey{it.project, names.statements[statementKey{it.project, c.print}], it.row.Endpoint, it.row.Release,
-			names.labels[labelKey{it.project, model.LabelCaller, cut(c.caller, maxName)}], bucket.Unix()}
+			names.labels[labelKey{it.project, model.LabelCaller, cut(c.caller, maxName)}], bucket.Unix(), model.FromSpans}
 		sum := s.statements[key]
 		if sum == nil {
 			sum = &statementSum{store.StatementRollup{Bucket: bucket, Project: it.project, Statement: key.statement, Endpoint: key.endpoint, Release: key.release,

@@ -42,6 +42,7 @@ type Digester struct {
 	names     *names
 	keeper    *keeper
 	findings  *findings
+	calls     callKeeper
 	settings  settings
 	compared  time.Time         // when releases were compared last
 	regressed map[[2]int32]bool // endpoints and releases that were found slower
@@ -96,6 +97,9 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 	if err := d.unpack(records, b); err != nil {
 		return out, nil, err
 	}
+	if err := d.leaveTaken(ctx, b); err != nil {
+		return out, nil, err
+	}
 	if err := d.settle(ctx, b); err != nil {
 		return out, nil, err
 	}
@@ -116,16 +120,19 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 
 // batch is what a call of Prepare works on.
 type batch struct {
-	items    []*item // whole requests
-	loose    []*item // spans without their request
-	logs     []store.LogRow
-	linked   map[trace.ID]bool
-	outcomes map[model.OutcomeCount]int64
-	firsts   map[int64]time.Time
-	pending  []store.TraceRow
-	late     []store.TraceRow
-	events   []model.FindingEvent
-	seen     []store.FindingSeen // of events, one for one
+	items []*item // whole requests
+	loose []*item // spans without their request
+	logs  []store.LogRow
+	// serverLogs are pieces of PostgreSQL's logs, and sources up to which of them those will have been taken.
+	serverLogs []serverLog
+	sources    map[string]int64
+	linked     map[trace.ID]bool
+	outcomes   map[model.OutcomeCount]int64
+	firsts     map[int64]time.Time
+	pending    []store.TraceRow
+	late       []store.TraceRow
+	events     []model.FindingEvent
+	seen       []store.FindingSeen // of events, one for one
 }
 
 // count adds to an outcome of the hour.
@@ -137,13 +144,9 @@ func (b *batch) count(project int64, at time.Time, category, outcome, reason str
 
 // unpack reads the records on all cores.
 func (d *Digester) unpack(records []*ingest.Record, b *batch) error {
-	type unpacked struct {
-		requests []trace.Request
-		lines    []trace.LogLine
-	}
-	all := make([]unpacked, len(records))
+	all := make([]ingest.Unpacked, len(records))
 	err := eachOn(len(records), func(i int) (err error) {
-		all[i].requests, all[i].lines, err = records[i].Unpack(d.in)
+		all[i], err = records[i].Unpack(d.in)
 		return err
 	})
 	if err != nil {
@@ -151,13 +154,16 @@ func (d *Digester) unpack(records []*ingest.Record, b *batch) error {
 	}
 	for i, u := range all {
 		r := records[i]
-		for k := range u.requests {
-			b.take(&item{Request: u.requests[k], project: r.Project, received: r.Received, remote: r.RemoteIP})
+		for k := range u.Requests {
+			b.take(&item{Request: u.Requests[k], project: r.Project, received: r.Received, remote: r.RemoteIP})
 		}
-		for k := range u.lines {
-			b.logs = append(b.logs, store.LogRow{ID: d.ids.Next(), Project: r.Project, Line: cleanLine(u.lines[k], r.Received)})
+		for k := range u.Lines {
+			b.logs = append(b.logs, store.LogRow{ID: d.ids.Next(), Project: r.Project, Line: cleanLine(u.Lines[k], r.Received)})
 		}
-		b.count(r.Project, r.Received, "log_item", "stored", "", int64(len(u.lines)))
+		b.count(r.Project, r.Received, "log_item", "stored", "", int64(len(u.Lines)))
+		if r.Kind == ingest.KindPortion {
+			b.serverLogs = append(b.serverLogs, serverLog{u.Portion, r.Project, r.Received})
+		}
 		if first, ok := b.firsts[r.Project]; !ok || r.Received.Before(first) {
 			b.firsts[r.Project] = r.Received
 		}

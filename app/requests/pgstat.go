@@ -49,6 +49,9 @@ func NewStatements(s *store.Store, log *slog.Logger, sinks ...StatementSink) *St
 		normalize: sqltext.NewNormalizer(1 << 20)}
 }
 
+// Hear adds a sink, before Run.
+func (s *Statements) Hear(sink StatementSink) { s.sinks = append(s.sinks, sink) }
+
 // Run samples until ctx ends.
 func (s *Statements) Run(ctx context.Context) {
 	tick := time.NewTicker(statementsEvery)

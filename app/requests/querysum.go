@@ -111,6 +111,18 @@ func (s *sourceSum) add(r *store.StatementRollup, trend Buckets) error {
 	return s.QueryTotals.add(r)
 }
 
+// believed leaves of each statement the rows of the source that is believed first.
+func believed(rows []store.StatementRollup) []store.StatementRollup {
+	first := map[int32]model.StatementSource{}
+	for i := range rows {
+		r := &rows[i]
+		if had, ok := first[r.Statement]; !ok || slices.Index(sourceOrder(), r.Source) < slices.Index(sourceOrder(), had) {
+			first[r.Statement] = r.Source
+		}
+	}
+	return slices.DeleteFunc(rows, func(r store.StatementRollup) bool { return r.Source != first[r.Statement] })
+}
+
 // addUser counts for who sent it; 0 is nobody who is known.
 func addUser(users map[int32]*QueryUser, id int32, r *store.StatementRollup) {
 	if id == 0 {

@@ -12,7 +12,7 @@ import (
 func (r Retention) keptFor(table string) time.Duration {
 	const day = 24 * time.Hour
 	switch table {
-	case "request", "trace", "log_line", "statement_ten":
+	case "request", "trace", "log_line", "statement_ten", "statement_call":
 		return time.Duration(r.Days) * day
 	case "span_pending":
 		return 2 * day // what waits longer than one waits for nothing
@@ -74,7 +74,7 @@ func (r *Requests) holdBudget(ctx context.Context, now time.Time) error {
 		r.log.Warn("requests hold more than perf.disk_budget; the oldest day goes", "bytes", size, "budget", r.retention.Budget, "day", oldest.Format(time.DateOnly))
 		for _, t := range store.TimeTables() {
 			switch t.Name {
-			case "request", "trace", "log_line":
+			case "request", "trace", "log_line", "statement_call":
 				if err := r.retire(ctx, t, oldest.Add(24*time.Hour)); err != nil {
 					return fmt.Errorf("cannot hold the budget: %w", err)
 				}

@@ -34,14 +34,14 @@ type StatementCaller struct {
 const sparkBuckets = 30
 
 // StatementSums adds a project's statements of a period up, the most expensive first; only those with given ids when there are
-// any. What pg_stat_statements counts is left out: it counts the same calls again.
+// any. Where spans and the server's log tell of the same calls, spans are believed; what pg_stat_statements counts is left out.
 func (r *Requests) StatementSums(ctx context.Context, project int64, p model.Period, ids []int32) ([]StatementSum, error) {
 	rows, err := r.store.StatementSums(ctx, store.StatementQuery{Project: project, Statements: ids, From: p.From, To: p.To})
 	if err != nil {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(rows, func(row store.StatementRollup) bool { return row.Source == model.FromPgStat })
-	sums, err := sumStatements(rows, p)
+	sums, err := sumStatements(believed(rows), p)
 	if err != nil || len(sums) == 0 {
 		return nil, err
 	}

@@ -21,12 +21,14 @@ type RequestDigest struct {
 	Endpoints  []EndpointRollup
 	Statements []StatementRollup
 	Findings   []FindingSeen
+	Calls      []model.StatementCall
+	Sources    map[string]int64 // by log: the number of its last portion
 	Outcomes   []model.OutcomeCount
 	Firsts     map[int64]time.Time // by project: when something came first
 }
 
 func (d *RequestDigest) empty() bool {
-	return len(d.Rows)+len(d.Traces)+len(d.Pending)+len(d.Logs)+len(d.Endpoints)+len(d.Statements)+len(d.Findings) == 0
+	return len(d.Rows)+len(d.Traces)+len(d.Pending)+len(d.Logs)+len(d.Endpoints)+len(d.Statements)+len(d.Findings)+len(d.Calls)+len(d.Sources) == 0
 }
 
 // TraceRow is the spans of one request, or of a trace whose request is not known, as trace.Append under zstd.
@@ -105,7 +107,7 @@ func saveRequests(ctx context.Context, tx pgx.Tx, d *RequestDigest) error {
 	if err != nil {
 		return fmt.Errorf("cannot begin to store requests: %w", err)
 	}
-	for _, copy := range []func(context.Context, pgx.Tx, time.Time, *RequestDigest) error{copyRequests, copyTraces, copyLogs, copyEndpoints, copyStatements, putFindings} {
+	for _, copy := range []func(context.Context, pgx.Tx, time.Time, *RequestDigest) error{copyRequests, copyTraces, copyLogs, copyEndpoints, copyStatements, copyCalls, putFindings, putLogSources} {
 		if err := copy(ctx, tx, received, d); err != nil {
 			return err
 		}

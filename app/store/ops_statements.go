@@ -57,6 +57,14 @@ func (s *Store) StatementSums(ctx context.Context, q StatementQuery) ([]Statemen
 	return rows, nil
 }
 
+// AddStatementSums stores sums that do not come through the drain.
+func (s *Store) AddStatementSums(ctx context.Context, rows []StatementRollup) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return s.db.Tx(ctx, opsKey(rows[0].Project), func(tx pgx.Tx) error { return saveRequests(ctx, tx, &RequestDigest{Statements: rows}) })
+}
+
 // StatementsByID gives statements by their ids.
 func (s *Store) StatementsByID(ctx context.Context, ids []int32) (map[int32]Statement, error) {
 	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT id, project_id, fingerprint, sql, sample, first_seen FROM statement WHERE id = ANY($1)`, ids)

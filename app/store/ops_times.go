@@ -25,6 +25,7 @@ func TimeTables() []TimeTable {
 		{"request", db.ByDay, 0, days}, {"trace", db.ByDay, 0, days}, {"log_line", db.ByDay, 0, days}, {"span_pending", db.ByDay, 0, days},
 		{"endpoint_raw", db.ByHour, 0, 6}, {"endpoint_minute", db.ByDay, 0, days}, {"endpoint_hour", db.ByDay, 0, days}, {"endpoint_day", db.ByDay, 0, days},
 		{"statement_raw", db.ByHour, 0, 6}, {"statement_ten", db.ByDay, 0, days}, {"statement_hour", db.ByDay, 0, days},
+		{"statement_call", db.ByDay, 0, days},
 	}
 }
 
@@ -72,7 +73,7 @@ func (s *Store) RequestBytes(ctx context.Context) (size int64, oldest time.Time,
 	err = s.db.Read(ctx, opsKey(0)).QueryRow(ctx, `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint,
 			min(substring(c.relname from '_([0-9]{8})$')) FILTER (WHERE c.reltuples <> 0 OR pg_relation_size(c.oid) > 0)
 		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent = ANY (ARRAY['request', 'trace', 'log_line']::regclass[])`).Scan(&size, &day)
+		WHERE i.inhparent = ANY (ARRAY['request', 'trace', 'log_line', 'statement_call']::regclass[])`).Scan(&size, &day)
 	if err != nil {
 		return 0, oldest, fmt.Errorf("cannot measure requests: %w", err)
 	}

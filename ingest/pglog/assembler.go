@@ -32,6 +32,13 @@ type Options struct {
 	Now time.Time
 	// Normalizer fills Entry.Form; nil leaves it empty.
 	Normalizer *sqltext.Normalizer
+	detected   bool // Format and Prefix come from Detect
+}
+
+// Detected are the options of a log whose beginning has been looked at: its prefix may be none.
+func (o Options) Detected(f Format, prefix string) Options {
+	o.Format, o.Prefix, o.detected = f, prefix, true
+	return o
 }
 
 // check refuses what no log can have.
@@ -45,6 +52,11 @@ func (o *Options) check() error {
 	}
 	_, err := ParsePrefix(o.Prefix)
 	return err
+}
+
+// known tells whether nothing has to be found out. No prefix is one when Detect has said so.
+func (o *Options) known() bool {
+	return o.Format != Auto && (o.Prefix != "" || o.detected || o.Format == CSV || o.Format == JSON)
 }
 
 // maxSample is how much of a log is looked at to find its format, in bytes (limit pglog.maxSample).
@@ -79,7 +91,7 @@ func NewAssembler(o Options, emit func(*Entry)) (*Assembler, error) {
 		e.normalize(o.Normalizer)
 		emit(e)
 	}
-	if o.Format != Auto && (o.Prefix != "" || o.Format == CSV || o.Format == JSON) {
+	if o.known() {
 		a.start(o.Format, o.Prefix)
 	}
 	return a, nil
@@ -200,6 +212,35 @@ func (a *Assembler) Flush(now time.Time) {
 	if a.syslog != nil {
 		a.syslog.flush(before)
 	}
+}
+
+// Cut closes everything that is open, as if no line of it followed. Unlike after Close, lines may follow. A record of csvlog
+// that has not ended (Begins tells) is forgotten: it is to be read again.
+func (a *Assembler) Cut(now time.Time) {
+	a.settle(now)
+	a.record, a.over, a.quoted = a.record[:0], false, false
+	if a.text != nil {
+		a.text.closeAll()
+	}
+	if a.syslog != nil {
+		a.syslog.closeAll()
+	}
+}
+
+// Begins tells whether a line, without its line break, begins an entry or a record, so that what precedes it is whole.
+func (a *Assembler) Begins(line []byte) bool {
+	switch a.stats.Format {
+	case Stderr:
+		var e Entry
+		word, _, ok := a.text.prefix.read(string(line), &e)
+		return ok && severities[word]
+	case Syslog:
+		h, _, ok := readHeader(string(line), a.options.Now)
+		return ok && h.chunk <= 1
+	case CSV:
+		return !a.quoted
+	}
+	return a.stats.Format == JSON
 }
 
 // Close closes everything: no line will follow. A record that is cut off is counted as malformed.

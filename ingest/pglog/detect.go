@@ -19,6 +19,14 @@ func Detect(sample []byte) (Format, string) {
 	return detect(lines, Options{Format: Auto})
 }
 
+// DetectAs finds what o leaves open by a sample of the log, and gives the options that say it.
+func DetectAs(sample []byte, o Options) Options {
+	if o.Format == "" {
+		o.Format = Auto
+	}
+	return o.Detected(detect(splitLines(sample), o))
+}
+
 func detect(lines []string, o Options) (Format, string) {
 	f := o.Format
 	if f == Auto {

@@ -25,8 +25,10 @@ const maxSampleText = 64 << 10
 
 // Stat is what a digest knows of one statement.
 type Stat struct {
-	Form  sqltext.Form
-	Calls int64 // executions: simple statements, executes and plans without one
+	Form sqltext.Form
+	// Bucket is the stretch of time that the calls ended in; zero unless the digest parts them by time.
+	Bucket time.Time
+	Calls  int64 // executions: simple statements, executes and plans without one
 	// Timed is how many of them said how long they took. Total, Min and Max are of those.
 	Timed           int64
 	Total, Min, Max time.Duration
@@ -99,8 +101,15 @@ type Totals struct {
 type Digest struct {
 	Totals   Totals
 	forms    *sqltext.Normalizer
-	stats    map[uint64]*Stat
+	stats    map[statKey]*Stat
 	backends map[int32]*session
+	width    time.Duration // of the stretches of time that calls are parted by; 0: they are not
+}
+
+// statKey tells statistics apart.
+type statKey struct {
+	fingerprint uint64
+	bucket      int64 // seconds since 1970; 0 when calls are not parted by time
 }
 
 // session is what a backend has told and what waits for its other half.
@@ -119,7 +128,7 @@ type called struct {
 
 // NewDigest makes an empty one. Statements of entries without a Form are normalised with forms.
 func NewDigest(forms *sqltext.Normalizer) *Digest {
-	return &Digest{forms: forms, stats: map[uint64]*Stat{}, backends: map[int32]*session{}}
+	return &Digest{forms: forms, stats: map[statKey]*Stat{}, backends: map[int32]*session{}}
 }
 
 // Add takes an entry. It keeps no memory of it but clones.
@@ -270,8 +279,9 @@ func (d *Digest) plan(e *Entry) {
 
 // attach adds a plan to the sample of an execution, when that is among the slowest.
 func (d *Digest) attach(e *Entry, c called) {
-	stat := d.stats[c.fingerprint]
+	stat := d.stats[d.key(c.fingerprint, c.time)]
 	if stat == nil {
+		d.late(e, c)
 		return
 	}
 	for i := range stat.Samples {
@@ -280,6 +290,15 @@ func (d *Digest) attach(e *Entry, c called) {
 			return
 		}
 	}
+	d.late(e, c)
+}
+
+// key is where a call that ended at a moment is counted.
+func (d *Digest) key(fingerprint uint64, at time.Time) statKey {
+	if d.width == 0 {
+		return statKey{fingerprint, 0}
+	}
+	return statKey{fingerprint, at.Truncate(d.width).Unix()}
 }
 
 func (d *Digest) started(e *Entry) {

@@ -12,14 +12,18 @@ import (
 // stat is that of an entry's statement; nil when there are too many.
 func (d *Digest) stat(e *Entry) *Stat {
 	form := d.form(e)
-	s := d.stats[form.Fingerprint]
+	key := d.key(form.Fingerprint, e.Time)
+	s := d.stats[key]
 	if s == nil {
 		if len(d.stats) >= MaxStatements {
 			return nil
 		}
 		form.Text = strings.Clone(form.Text)
 		s = &Stat{Form: form, Rows: -1, First: e.Time, Last: e.Time}
-		d.stats[form.Fingerprint] = s
+		if d.width > 0 {
+			s.Bucket = time.Unix(key.bucket, 0).UTC()
+		}
+		d.stats[key] = s
 	}
 	s.seen(e)
 	return s
@@ -82,8 +86,7 @@ func (s *Stat) sample(e *Entry) {
 	if len(s.Samples) == samples && e.Duration <= s.Samples[samples-1].Duration {
 		return
 	}
-	c := e.clone()
-	new := Sample{e.Time, e.Duration, e.PID, c.Statement, c.Params, c.Plan, c.User, c.Database, c.Application, c.Host}
+	new := sampleOf(e)
 	at, _ := slices.BinarySearchFunc(s.Samples, new, func(a, b Sample) int { return cmp.Compare(b.Duration, a.Duration) })
 	s.Samples = slices.Insert(s.Samples, at, new)
 	s.Samples = s.Samples[:min(len(s.Samples), samples)]

@@ -67,7 +67,7 @@ func (in input) detect(o *Options) {
 	if at := bytes.LastIndexByte(sample, '\n'); at >= 0 {
 		sample = sample[:at]
 	}
-	o.Format, o.Prefix = detect(splitLines(sample), *o)
+	*o = o.Detected(detect(splitLines(sample), *o))
 }
 
 func splitLines(sample []byte) []string {
@@ -86,9 +86,6 @@ func readLines(b *bufio.Reader, o Options, emit func(*Entry)) (Stats, error) {
 	a, err := NewAssembler(o, emit)
 	if err != nil {
 		return Stats{}, err
-	}
-	if a.stats.Format == "" {
-		a.start(o.Format, o.Prefix) // detect has found no prefix; there may be none
 	}
 	l := lines{in: b}
 	for n := 0; ; n++ {

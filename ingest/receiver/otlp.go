@@ -80,6 +80,10 @@ func (r *Receiver) logs(ctx context.Context, from ingest.Source, body []byte, en
 	if err != nil {
 		return otlp.Rejected{}, r.unreadable(from, otlp.Logs, err)
 	}
+	lines, p := r.postgresLines(from, lines)
+	if err := r.pipeline.AcceptPortion(ctx, from, p); err != nil {
+		return rejected, err
+	}
 	return rejected, r.pipeline.AcceptLogs(ctx, from, lines)
 }
 

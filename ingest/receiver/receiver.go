@@ -18,6 +18,7 @@ import (
 	"kibitz/app/errs"
 	"kibitz/ingest"
 	"kibitz/ingest/envelope"
+	"kibitz/ingest/pglog"
 )
 
 // KeyInfo is what the receiver knows about a project key.
@@ -39,6 +40,8 @@ type Options struct {
 	Limits         ingest.Limits
 	Log            *slog.Logger
 	TrustedProxies []string
+	// PGLog is how PostgreSQL's logs are read: Normalizer is needed, and Prefix is that of senders which say none.
+	PGLog pglog.Options
 }
 
 // Receiver answers the endpoints of https://develop.sentry.dev/sdk/ and of https://opentelemetry.io/docs/specs/otlp/.
@@ -51,12 +54,14 @@ type Receiver struct {
 	proxies  proxies
 	bodies   *bodies
 	reports  flood
+	pglog    pglog.Options
+	reading  chan struct{} // a place for each log that is being read
 }
 
 // New makes a receiver.
 func New(o Options) *Receiver {
 	return &Receiver{keys: o.Keys, pipeline: o.Pipeline, outcomes: o.Outcomes, limits: o.Limits, log: o.Log,
-		proxies: parseProxies(o.TrustedProxies), bodies: newBodies(o.Limits.InFlight)}
+		proxies: parseProxies(o.TrustedProxies), bodies: newBodies(o.Limits.InFlight), pglog: o.PGLog, reading: make(chan struct{}, maxLogs)}
 }
 
 // Mount adds the endpoints to a router.
@@ -72,6 +77,7 @@ func (r *Receiver) Mount(router fiber.Router) {
 		})
 	}
 	r.mountOTLP(router)
+	r.mountPGLog(router)
 }
 
 // smallBody is what everything but ingest may send.
@@ -95,6 +101,8 @@ func (r *Receiver) wireLimit(uri string) (int, string) {
 		return r.limits.EnvelopeWire, "envelope_wire"
 	case strings.HasPrefix(path, "/api/") && strings.HasSuffix(path, "/store"):
 		return r.limits.StoreWire, "store_wire"
+	case strings.HasPrefix(path, "/api/") && strings.HasSuffix(path, "/pglog"):
+		return r.limits.PGLogWire, "pglog_wire"
 	case isOTLP(path):
 		return r.limits.OTLPWire, "otlp_wire"
 	}
