@@ -44,7 +44,7 @@ type Config struct {
 		Rate, Connections                    int
 	}
 	Perf struct {
-		Enabled                                      bool
+		Enabled, Hosts                               bool
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
 		DiskBudget                                   int64
 	}
