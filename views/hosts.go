@@ -62,13 +62,14 @@ var hostGroups = []hostGroup{
 		{"Memory", "", Stack, charts.Bytes, []hostLine{{"memory.used", "used", "s1"}, {"memory.cached", "cached", "s2"}, {"memory.free", "free", "s4"}}},
 		{"Load", "processes that run or wait", Lines, charts.Count, []hostLine{{"load.1", "1 min", "s1"}, {"load.5", "5 min", "s2"}, {"load.15", "15 min", "s3"}}},
 		{"Swap", "", Lines, charts.Bytes, []hostLine{{"swap.used", "used", "s1"}}},
+		{"Memory of the container", "cgroup, with its page cache", Lines, charts.Bytes, []hostLine{{"cgroup.memory", "held", "s1"}, {"cgroup.limit", "allowed", "s4"}}},
 	}},
 	{"Disk and network", []hostChart{
 		{"Disk traffic", "all disks", Lines, charts.ByteRate, []hostLine{{"disk.read", "read", "s1"}, {"disk.write", "written", "s2"}}},
 		{"Disk wait", "mean of the slowest disk", Lines, charts.Duration, []hostLine{{"disk.await", "an operation", "s1"}}},
 		{"Busiest disk", "share of time", Lines, charts.Percent, []hostLine{{"disk.util", "busy", "s1"}}},
 		{"Disk space", "fullest file system", Lines, charts.Percent, []hostLine{{"disk.used", "used", "s1"}}},
-		{"Network", "all but loopback", Lines, charts.ByteRate, []hostLine{{"net.rx", "in", "s1"}, {"net.tx", "out", "s2"}}},
+		{"Network", "all but loopback and bridges", Lines, charts.ByteRate, []hostLine{{"net.rx", "in", "s1"}, {"net.tx", "out", "s2"}}},
 	}},
 	{"Pressure", []hostChart{
 		{"Stalled on", "share of time in which some task waits (PSI)", Lines, charts.Percent, []hostLine{{"psi.cpu", "CPU", "s1"}, {"psi.io", "disks", "s2"}, {"psi.memory", "memory", "s3"}}},
@@ -81,7 +82,8 @@ var hostGroups = []hostGroup{
 	}},
 	{"Connection pools", []hostChart{
 		{"Connections", "", Stack, charts.Count, []hostLine{{"pool.used", "in use", "s1"}, {"pool.idle", "idle", "s4"}}},
-		{"Wait for a connection", "p99", Lines, charts.Duration, []hostLine{{"pool.wait", "p99", "s1"}}},
+		{"Wait for a connection", "mean of those who found none free", Lines, charts.Duration, []hostLine{{"pool.wait.forums", "forums", "s1"}, {"pool.wait.posts", "posts", "s2"}, {"pool.wait.users", "users", "s3"}, {"pool.wait.ops", "ops", "s4"}}},
+		{"No free connection", "how often", Lines, charts.Rate, []hostLine{{"pool.empty.forums", "forums", "s1"}, {"pool.empty.posts", "posts", "s2"}, {"pool.empty.users", "users", "s3"}, {"pool.empty.ops", "ops", "s4"}}},
 	}},
 }
 

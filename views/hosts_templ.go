@@ -100,7 +100,7 @@ func HostsPage(c Chrome, p HostsProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(p.Hosts) == 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<div class=\"panel empty\"><h2>No host was measured</h2><p class=\"muted\">Kibitz measures the machine it runs on, and every machine that sends its measurements. Nothing of that fell into this period.</p><a class=\"btn\" href=\"")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<div class=\"panel empty\"><h2>No host was measured</h2><p class=\"muted\">Kibitz measures each machine that one of its processes runs on, every 15 seconds, unless perf.hosts is off. Nothing of that fell into this period.</p><a class=\"btn\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

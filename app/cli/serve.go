@@ -14,6 +14,7 @@ import (
 	"kibitz/app/config"
 	"kibitz/app/db"
 	"kibitz/app/errs"
+	"kibitz/app/hostmetrics"
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/perf"
@@ -159,6 +160,10 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("sums of requests", func() { s.Requests.RunRollups(db.With(background, db.Jobs)) })
 	go s.guarded("statements", func() { s.Statements.Run(db.With(background, db.Jobs)) })
 	go s.guarded("health of databases", func() { s.Health.Run(db.With(background, db.Jobs)) })
+	if s.config.Perf.Hosts {
+		meter := requests.NewHostMeter(s.Store, s.config.Node, hostmetrics.Machine(), s.log)
+		go s.guarded("measurements of this machine", func() { meter.Run(db.With(background, db.Jobs)) })
+	}
 	go s.guarded("reports", func() { s.Reports.Run(db.With(background, db.Jobs)) })
 	go s.guarded("event days", func() { s.keepDays(background) })
 	go s.watchPostgres(background)

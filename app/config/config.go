@@ -48,7 +48,7 @@ type Config struct {
 		Format, Prefix, Project string
 	}
 	Perf struct {
-		Enabled                                      bool
+		Enabled, Hosts                               bool
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
 		DiskBudget                                   int64
 	}

@@ -107,6 +107,7 @@ func pglogTable() []Setting {
 func perfTable() []Setting {
 	return []Setting{
 		{"perf.enabled", "true", "record our own requests in the project kibitz", false, func(c *Config) value { return yes{&c.Perf.Enabled} }},
+		{"perf.hosts", "true", "measure this machine every 15 s: CPU, memory, disks, network, pressure, Go, pools", false, func(c *Config) value { return yes{&c.Perf.Hosts} }},
 		{"perf.keep_one_in", "100", "one in so many unremarkable requests keeps its spans", false, func(c *Config) value { return number{&c.Perf.KeepOneIn, 1, 1_000_000} }},
 		{"perf.disk_budget", "20GiB", "what requests, spans and log lines may hold on disk; the oldest day goes first", false,
 			func(c *Config) value { return size{&c.Perf.DiskBudget, 64 << 20, 1 << 46} }},

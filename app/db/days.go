@@ -20,19 +20,41 @@ type Slice int
 const (
 	ByDay Slice = iota
 	ByHour
+	ByMonth
 )
 
-func (s Slice) step() time.Duration {
-	if s == ByHour {
-		return time.Hour
+// start is the beginning of the slice in which a moment lies.
+func (s Slice) start(t time.Time) time.Time {
+	switch t = t.UTC(); s {
+	case ByHour:
+		return t.Truncate(time.Hour)
+	case ByMonth:
+		return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 	}
-	return 24 * time.Hour
+	return t.Truncate(24 * time.Hour)
 }
+
+// after is the beginning of the nth slice after the one that begins at start.
+func (s Slice) after(start time.Time, n int) time.Time {
+	switch s {
+	case ByHour:
+		return start.Add(time.Duration(n) * time.Hour)
+	case ByMonth:
+		return start.AddDate(0, n, 0)
+	}
+	return start.AddDate(0, 0, n)
+}
+
+// Before is the beginning of the nth slice before the one in which a moment lies.
+func (s Slice) Before(t time.Time, n int) time.Time { return s.after(s.start(t), -n) }
 
 // form is what the name of a slice ends in.
 func (s Slice) form() string {
-	if s == ByHour {
+	switch s {
+	case ByHour:
 		return "2006010215"
+	case ByMonth:
+		return "200601"
 	}
 	return "20060102"
 }
@@ -49,7 +71,7 @@ func (d *DB) MakeDays(ctx context.Context, part Partition, table string, slice S
 			return err
 		}
 		for i := range n {
-			start := from.UTC().Truncate(slice.step()).Add(time.Duration(i) * slice.step())
+			start := slice.after(slice.start(from), i)
 			if have[table+"_"+start.Format(slice.form())] {
 				continue
 			}
@@ -84,7 +106,7 @@ func daysOf(ctx context.Context, conn *pgx.Conn, part Partition, table string) (
 // along in the same transaction.
 func makeDay(ctx context.Context, conn *pgx.Conn, table string, slice Slice, start time.Time) error {
 	name, parent, spare := quote(table+"_"+start.Format(slice.form())), quote(table), quote(table+"_default")
-	from, to := start.Format(time.RFC3339), start.Add(slice.step()).Format(time.RFC3339)
+	from, to := start.Format(time.RFC3339), slice.after(start, 1).Format(time.RFC3339)
 	within := fmt.Sprintf("received >= '%s' AND received < '%s'", from, to)
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, sql := range []string{
@@ -116,7 +138,7 @@ func (d *DB) DropDays(ctx context.Context, part Partition, table string, slice S
 		}
 		for name := range have {
 			start, err := time.Parse(slice.form(), strings.TrimPrefix(name, table+"_"))
-			if err != nil || start.Add(slice.step()).After(before) {
+			if err != nil || slice.after(start, 1).After(before) {
 				continue
 			}
 			if err := dropDay(ctx, conn, table, name); err != nil {

@@ -20,6 +20,12 @@ func (r Retention) keptFor(table string) time.Duration {
 		return 2 * time.Hour // they are merged within minutes; what is not, is kept
 	case "endpoint_minute":
 		return time.Duration(r.MinuteDays) * day
+	case "host_fine":
+		return day
+	case "host_minute":
+		return 14 * day
+	case "host_ten":
+		return 365 * day
 	case "endpoint_hour", "endpoint_day", "statement_hour":
 		return time.Duration(r.HourDays) * day
 	}

@@ -18,15 +18,17 @@ type rollup struct {
 	from, to string
 	width    time.Duration // of the coarser table's buckets
 	every    time.Duration // how often the step is taken
+	whole    bool          // it ends at a whole bucket, so that each becomes one row
 }
 
 // rollups are the steps, finer before coarser.
 func rollups() []rollup {
 	const day = 24 * time.Hour
 	return []rollup{
-		{"endpoint_raw", "endpoint_minute", time.Minute, time.Minute}, {"endpoint_minute", "endpoint_hour", time.Hour, time.Hour},
-		{"endpoint_hour", "endpoint_day", day, day},
-		{"statement_raw", "statement_ten", 10 * time.Minute, 10 * time.Minute}, {"statement_ten", "statement_hour", time.Hour, time.Hour},
+		{"endpoint_raw", "endpoint_minute", time.Minute, time.Minute, false}, {"endpoint_minute", "endpoint_hour", time.Hour, time.Hour, true},
+		{"endpoint_hour", "endpoint_day", day, day, true},
+		{"statement_raw", "statement_ten", 10 * time.Minute, 10 * time.Minute, true}, {"statement_ten", "statement_hour", time.Hour, time.Hour, true},
+		{"host_fine", "host_minute", time.Minute, time.Minute, true}, {"host_minute", "host_ten", 10 * time.Minute, 10 * time.Minute, true},
 	}
 }
 
@@ -64,10 +66,10 @@ func (s *Store) settled(ctx context.Context) (now time.Time, err error) {
 	return now, nil
 }
 
-// merge takes one step up to a moment. Steps by the hour and the day end at a whole one, so that a bucket becomes one row.
+// merge takes one step up to a moment. Most end at a whole bucket, so that it becomes one row.
 func (s *Store) merge(ctx context.Context, step rollup, limit time.Time) (n int, until time.Time, err error) {
 	cut := limit
-	if step.every > time.Minute {
+	if step.whole {
 		cut = limit.Truncate(step.every)
 	}
 	err = s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
@@ -92,6 +94,8 @@ func (s *Store) merge(ctx context.Context, step rollup, limit time.Time) (n int,
 
 func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received time.Time) (int, error) {
 	switch step.from {
+	case "host_fine", "host_minute":
+		return mergeHosts(ctx, tx, step, from, to, received)
 	case "endpoint_raw", "endpoint_minute", "endpoint_hour":
 		rows, err := readEndpointRollups(ctx, tx, `SELECT `+endpointRollupColumns+` FROM `+step.from+` WHERE received >= $1 AND received < $2`, from, to)
 		if err != nil {

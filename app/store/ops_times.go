@@ -26,17 +26,14 @@ func TimeTables() []TimeTable {
 		{"endpoint_raw", db.ByHour, 0, 6}, {"endpoint_minute", db.ByDay, 0, days}, {"endpoint_hour", db.ByDay, 0, days}, {"endpoint_day", db.ByDay, 0, days},
 		{"statement_raw", db.ByHour, 0, 6}, {"statement_ten", db.ByDay, 0, days}, {"statement_hour", db.ByDay, 0, days},
 		{"statement_call", db.ByDay, 0, days},
+		{"host_fine", db.ByDay, 0, days}, {"host_minute", db.ByDay, 0, days}, {"host_ten", db.ByMonth, 0, 1},
 	}
 }
 
 // MakeTimes makes the partitions around the present that are not there yet.
 func (s *Store) MakeTimes(ctx context.Context, now time.Time) error {
 	for _, t := range TimeTables() {
-		step := 24 * time.Hour
-		if t.Slice == db.ByHour {
-			step = time.Hour
-		}
-		if err := s.db.MakeDays(ctx, db.Ops, t.Name, t.Slice, now.Add(-time.Duration(t.Behind)*step), t.Behind+1+t.Ahead); err != nil {
+		if err := s.db.MakeDays(ctx, db.Ops, t.Name, t.Slice, t.Slice.Before(now, t.Behind), t.Behind+1+t.Ahead); err != nil {
 			return fmt.Errorf("cannot make the partitions of ops.%s: %w", t.Name, err)
 		}
 	}

@@ -73,6 +73,9 @@ func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
 	page.Get("/endpoint.csv", s.getEndpointCSV)
 	page.Post("/endpoint/settings", s.postEndpointSettings)
 
+	page.Get("/hosts", s.getHosts)
+	page.Get("/hosts.csv", s.getHostsCSV)
+
 	page.Get("/queries", s.getQueries)
 	page.Get("/queries/:id", s.getStatement)
 	page.Post("/queries/:id/explain", s.postExplain)
