@@ -1,35 +1,39 @@
 package db
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// PoolStat is the connections of a partition: of its primary and its replicas, for all uses.
+// PoolStat is what one pool of connections has done since the start. Counters only grow.
 type PoolStat struct {
-	Used, Idle int
-	Empty      int64         // how often since the start there was no free connection at once
-	Waited     time.Duration // how long those who wanted one then waited for it, together
+	Part Partition
+	Name string // web, ingest or jobs, and replica 1, replica 2 ... of those that are read from
+	// Used and Idle are connections now, Max what there may be.
+	Used, Idle, Max int64
+	// Acquires were answered; Empty of them found no idle connection, and Waited for so long together. Canceled gave up.
+	Acquires, Empty, Canceled int64
+	Waited                    time.Duration
 }
 
-// PoolStats are those of all partitions.
-func (d *DB) PoolStats() map[Partition]PoolStat {
-	out := map[Partition]PoolStat{}
-	for name, p := range d.parts {
-		var s PoolStat
-		for _, pool := range p.primary {
-			s.add(pool.Stat())
+// Pools tells what every pool has done, by partition.
+func (d *DB) Pools() (list []PoolStat) {
+	for _, name := range Partitions {
+		p := d.parts[name]
+		for use := range Use(len(limitsOf)) {
+			list = append(list, poolStat(name, limitsOf[use].name, p.primary[use]))
 		}
-		for _, pool := range p.replicas {
-			s.add(pool.Stat())
+		for i, pool := range p.replicas {
+			list = append(list, poolStat(name, "replica "+strconv.Itoa(i+1), pool))
 		}
-		out[name] = s
 	}
-	return out
+	return list
 }
 
-func (s *PoolStat) add(p *pgxpool.Stat) {
-	s.Used, s.Idle = s.Used+int(p.AcquiredConns()), s.Idle+int(p.IdleConns())
-	s.Empty, s.Waited = s.Empty+p.EmptyAcquireCount(), s.Waited+p.EmptyAcquireWaitTime()
+func poolStat(part Partition, name string, pool *pgxpool.Pool) PoolStat {
+	s := pool.Stat()
+	return PoolStat{Part: part, Name: name, Used: int64(s.AcquiredConns()), Idle: int64(s.IdleConns()), Max: int64(s.MaxConns()),
+		Acquires: s.AcquireCount(), Empty: s.EmptyAcquireCount(), Canceled: s.CanceledAcquireCount(), Waited: s.EmptyAcquireWaitTime()}
 }

@@ -40,7 +40,7 @@ func NewHostMeter(s *store.Store, name string, source hostmetrics.Source, log *s
 func poolsOf(s *store.Store) map[string]hostmetrics.Pool {
 	out := map[string]hostmetrics.Pool{}
 	for part, p := range s.PoolStats() {
-		out[string(part)] = hostmetrics.Pool{Used: p.Used, Idle: p.Idle, Empty: p.Empty, Waited: p.Waited}
+		out[string(part)] = hostmetrics.Pool{Used: int(p.Used), Idle: int(p.Idle), Empty: p.Empty, Waited: p.Waited}
 	}
 	return out
 }
