@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"kibitz/app/config"
@@ -29,7 +30,8 @@ const (
 	demoWindow = 24 * time.Hour
 )
 
-// demo is `kibitz demo`: the server with an account, a Python shop that fails in a dozen ways, and Kibitz's own faults.
+// demo is `kibitz demo`: the server with an account, a Python shop that fails in a dozen ways and tells of its requests, and Kibitz's
+// own faults.
 func demo(ctx context.Context, c *call) error {
 	if c.config.Admin.Email == "" {
 		c.config.Admin.Email, c.config.Admin.Password = demoEmail, demoPassword
@@ -90,7 +92,15 @@ func (s *server) demoTraffic(ctx context.Context) error {
 		return s.demoEvent(ctx, ingest.Source{Project: shop.ID, KeyID: key.ID, Received: time.Now().UTC()},
 			envelope.SampleEvent(r, int(u*u*float64(envelope.Faults)), newEventID(), at))
 	}
-	if shop.FirstEventAt.IsZero() {
+	first := shop.FirstEventAt.IsZero()
+	var requests sync.WaitGroup
+	requests.Go(func() {
+		if err := s.shopRequests(ctx, ingest.Source{Project: shop.ID, KeyID: key.ID, Received: time.Now().UTC()}, first); err != nil && ctx.Err() == nil {
+			s.log.Error("the demo's requests stopped", "err", err)
+		}
+	})
+	defer requests.Wait()
+	if first {
 		for range demoPast {
 			if err := send(time.Now().Add(-time.Duration(r.Float64() * float64(demoWindow)))); err != nil {
 				return err
