@@ -101,6 +101,9 @@ type StatementSample struct {
 	Duration time.Duration
 	URL      string // of its request
 	Text     string
+	// Server is how long it took for the server, and Plan what that logged of it (auto_explain); where its log is read.
+	Server time.Duration
+	Plan   string
 }
 
 // ExplainProps is a plan, or why there is none. Params are the types of placeholders, Values what was filled in for them.

@@ -34,6 +34,7 @@ type RequestProps struct {
 	Reasons        []DetectorReason
 	Logs           []trace.LogLine
 	MoreLogs       int // log lines beyond Logs
+	Server         []ServerCall
 }
 
 // Segment is one program's request of a trace, with its spans.

@@ -17,6 +17,7 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/requests"
+	"kibitz/app/trace"
 	"kibitz/views"
 )
 
@@ -356,7 +357,26 @@ func (s *Server) showRecorded(c *fiber.Ctx, chrome views.Chrome) error {
 	}
 	p := views.StatementProps{Row: recordedRow(sum, period, *chrome.Project), From: period.From, To: period.To, Step: period.To.Sub(period.From) / sparkSteps, Sample: known.Sample,
 		Reason: "This program's database is not one of Kibitz's own, so there is no server to ask. Plans that its server logs (auto_explain) come with its requests."}
+	if p.Samples, err = s.callSamples(c, chrome.Project.ID, known.ID, period); err != nil {
+		return err
+	}
 	return s.render(c, fiber.StatusOK, views.StatementPage(chrome, p))
+}
+
+// maxSamples is how many calls the page of a statement lists.
+const maxSamples = 20
+
+// callSamples are calls of a statement, of kept requests and of servers' logs: one statement to the database.
+func (s *Server) callSamples(c *fiber.Ctx, project int64, statement int32, p model.Period) (out []views.StatementSample, err error) {
+	list, err := s.requests.CallSamples(c.UserContext(), project, statement, p, maxSamples)
+	for _, call := range list {
+		sample := views.StatementSample{At: call.At, Duration: call.Client, Server: call.Server, Plan: call.Plan, Text: cmp.Or(call.Note, call.Params)}
+		if call.Trace != (trace.ID{}) {
+			sample.URL = "/requests/" + call.Trace.String()
+		}
+		out = append(out, sample)
+	}
+	return out, err
 }
 
 func noStatement() error {

@@ -72,6 +72,9 @@ func (s *Server) requestProps(c *fiber.Ctx, project model.Project, all []request
 		if props.Findings, props.Reasons, err = s.findings(c, project, this); err != nil {
 			return props, err
 		}
+		if props.Server, err = s.serverCalls(c, project, &this.Request); err != nil {
+			return props, err
+		}
 	}
 	around, err := s.requests.Around(ctx, this.Row)
 	if err != nil {
@@ -87,6 +90,17 @@ func (s *Server) requestProps(c *fiber.Ctx, project model.Project, all []request
 	props.Logs, props.MoreLogs = logs, int(total)-len(logs)
 	props.Error, err = s.linkedError(c, project, this.Row.Trace)
 	return props, err
+}
+
+// serverCalls are what the logs of database servers tell of a request.
+func (s *Server) serverCalls(c *fiber.Ctx, project model.Project, q *trace.Request) (out []views.ServerCall, err error) {
+	sides, err := s.requests.ServerSides(c.UserContext(), project.ID, q)
+	for i := range sides {
+		side := &sides[i]
+		out = append(out, views.ServerCall{Span: side.Span.ID, Text: side.Span.Text, Client: side.Span.Duration - side.Span.Pool, Server: side.Call.Duration, PID: side.Call.PID,
+			Certain: side.Certain, Params: side.Call.Params, Plan: side.Call.Plan, Note: side.Call.Note})
+	}
+	return out, err
 }
 
 // segments are the requests of a trace as the waterfall shows them.
