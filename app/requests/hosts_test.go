@@ -249,3 +249,42 @@ func TestUntilMeasure(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkHostsYear reads the page of a host with a year of measurements, and beside it what PostgreSQL alone takes to read
+// as many rows; and tells the bytes of a row.
+func BenchmarkHostsYear(b *testing.B) {
+	k := newDesk(b, dbtest.New(b), 1)
+	full := hostmetrics.Values{}
+	for i := range full {
+		full[i] = 1e9 + float64(i)/3
+	}
+	row := hostRow(k.now, full)
+	if err := k.store.AddHostRows(k.ctx, "web-1", []store.HostRow{row}); err != nil {
+		b.Fatal(err)
+	}
+	k.run(`INSERT INTO host_ten SELECT at, at, host_id, n, sums, maxima FROM host_fine, generate_series(now() - interval '364 days', now(), '10 minutes') AS at`)
+	k.run(`ANALYZE host_ten`)
+	p := model.Period{From: k.now.AddDate(0, 0, -364), To: k.now}
+	b.Run("page", func(b *testing.B) {
+		for b.Loop() {
+			if v, err := k.requests.Hosts(k.ctx, p, "", k.now); err != nil || filled(v.Series.Means[0]) < 50 {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("PostgreSQL alone", func(b *testing.B) {
+		for b.Loop() {
+			k.number(`SELECT sum(sums[38]) FROM host_ten`)
+		}
+		b.ReportMetric(k.number(`SELECT sum(pg_total_relation_size(i.inhrelid))::float8 / (SELECT count(*) FROM host_ten)
+			FROM pg_inherits i WHERE i.inhparent = 'host_ten'::regclass`), "B/row")
+	})
+	b.Run("page of a month", func(b *testing.B) {
+		p := model.Period{From: k.now.AddDate(0, 0, -30), To: k.now}
+		for b.Loop() {
+			if _, err := k.requests.Hosts(k.ctx, p, "", k.now); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
