@@ -30,6 +30,9 @@ type Drain struct {
 	done   chan struct{}
 	passed atomic.Int64
 	buried atomic.Int64
+	// at is what has been committed up to, and oldest when what is drained now arrived (Unix milliseconds; 0: nothing waits).
+	at     atomic.Pointer[Position]
+	oldest atomic.Int64
 }
 
 // How long a drain waits after a failure that may pass: from the first, doubling, to the longest.
@@ -56,6 +59,19 @@ func (d *Drain) Stop() {
 
 // Drained is how many records have been taken over, and how many of them were buried as dead letters.
 func (d *Drain) Drained() (records, buried int64) { return d.passed.Load(), d.buried.Load() }
+
+// Lag is what waits in the spool: its bytes, and for how long the first of it has waited. Before the cursor has been read
+// once, everything in the spool counts as waiting, for no time.
+func (d *Drain) Lag(now time.Time) (bytes int64, age time.Duration) {
+	from := Position{}
+	if at := d.at.Load(); at != nil {
+		from = *at
+	}
+	if oldest := d.oldest.Load(); oldest != 0 {
+		age = max(now.Sub(time.UnixMilli(oldest)), 0)
+	}
+	return d.spool.Behind(from), age
+}
 
 func (d *Drain) run() {
 	defer close(d.done)
@@ -97,6 +113,7 @@ func (d *Drain) follow() error {
 	}
 	d.spool.Remove(at)
 	saved := at
+	d.reach(at)
 	lingered := false
 	for d.ctx.Err() == nil {
 		_, news := d.spool.End()
@@ -113,11 +130,13 @@ func (d *Drain) follow() error {
 		}
 		lingered = false
 		if len(records) > 0 {
+			d.oldest.Store(records[0].Received.UnixMilli())
 			if err := d.store(Batch{d.node, saved, to, records}); err != nil {
 				return err
 			}
 			saved = to
 			d.spool.Remove(saved)
+			d.oldest.Store(0)
 		} else if to == at {
 			select {
 			case <-d.ctx.Done():
@@ -125,9 +144,13 @@ func (d *Drain) follow() error {
 			}
 		}
 		at = to
+		d.reach(to)
 	}
 	return nil
 }
+
+// reach remembers how far the drain has come, for Lag.
+func (d *Drain) reach(p Position) { d.at.Store(&p) }
 
 // linger is how long a small batch without events waits for more: requests come by the hundred a second, and what a
 // transaction costs, and the sums that each adds, are paid once for all of them.

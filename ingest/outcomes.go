@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kibitz/app/model"
+	"kibitz/app/prometheus"
 )
 
 // maxOutcomeKeys bounds the different outcomes that are counted apart between two flushes. Categories and reasons
@@ -29,6 +30,7 @@ type Outcomes struct {
 	now   func() time.Time
 	stop  chan struct{}
 	done  chan struct{}
+	ends  *prometheus.Items
 
 	mu     sync.Mutex
 	counts map[OutcomeCount]int64 // N of the key is 0
@@ -36,8 +38,11 @@ type Outcomes struct {
 
 // NewOutcomes makes a counter; Start runs it.
 func NewOutcomes(s *Spool, ids *model.IDs, log *slog.Logger) *Outcomes {
-	return &Outcomes{spool: s, ids: ids, log: log, now: time.Now, stop: make(chan struct{}), done: make(chan struct{}), counts: map[OutcomeCount]int64{}}
+	return &Outcomes{spool: s, ids: ids, log: log, now: time.Now, stop: make(chan struct{}), done: make(chan struct{}), ends: prometheus.NewItems(), counts: map[OutcomeCount]int64{}}
 }
+
+// Ends are the sums since the process began. Whoever stores items adds those to it that were stored.
+func (o *Outcomes) Ends() *prometheus.Items { return o.ends }
 
 // Count adds n items of a category that ended in an outcome for a reason. Project 0 counts what could not be
 // told whose it was.
@@ -46,6 +51,7 @@ func (o *Outcomes) Count(project int64, category string, outcome Outcome, reason
 		return
 	}
 	key := OutcomeCount{Project: project, Hour: o.now().UTC().Truncate(time.Hour), Category: word(category), Outcome: outcome, Reason: word(reason)}
+	o.ends.Add(prometheus.Item{Project: project, Category: key.Category, Outcome: string(outcome), Reason: key.Reason}, n)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, ok := o.counts[key]; !ok && len(o.counts) >= maxOutcomeKeys {

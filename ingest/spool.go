@@ -208,6 +208,22 @@ func (s *Spool) Size() (used, max int64) {
 	return s.size(), s.max
 }
 
+// Behind is how many bytes were written after a position.
+func (s *Spool) Behind(from Position) (sum int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, size := range s.sizes {
+		if n >= from.Segment && n != s.end.Segment {
+			sum += size
+		}
+	}
+	sum += s.end.Offset
+	if _, ok := s.sizes[from.Segment]; ok || from.Segment == s.end.Segment {
+		sum -= from.Offset
+	}
+	return max(sum, 0)
+}
+
 // size counts closed files whole and the open one as far as it is written.
 func (s *Spool) size() int64 {
 	var sum int64

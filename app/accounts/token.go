@@ -23,6 +23,7 @@ var Scopes = []Scope{
 	{"project:write", "change projects and their keys"},
 	{"event:read", "read issues and events"},
 	{"event:write", "resolve, archive and merge issues"},
+	{"metrics:read", "read /metrics"},
 	{"switch:read", "read feature switches"},
 	{"switch:write", "flip feature switches"},
 }

@@ -14,9 +14,11 @@ import (
 	"kibitz/app/config"
 	"kibitz/app/db"
 	"kibitz/app/errs"
+	"kibitz/app/forward"
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/perf"
+	"kibitz/app/prometheus"
 	"kibitz/app/requests"
 	"kibitz/app/web"
 	"kibitz/ingest"
@@ -42,6 +44,11 @@ type server struct {
 	syslog   *sockets.Door // nil when it is off
 	forms    *sqltext.Normalizer
 	readers  []func() // end those who read logs of PostgreSQL
+	digester *issues.Digester
+	counts   *prometheus.Requests
+	forward  *forward.Forwarder // nil when nothing is sent on
+	sender   *perf.OTLP         // what it sends with
+	started  time.Time
 	listener net.Listener
 	failed   chan error
 	cancel   context.CancelFunc
@@ -73,7 +80,7 @@ func start(ctx context.Context, c *call) (s *server, err error) {
 		ln.Close()
 		return nil, err
 	}
-	s = &server{Program: p, listener: ln, failed: make(chan error, 2)}
+	s = &server{Program: p, listener: ln, failed: make(chan error, 2), started: time.Now()}
 	// Until the first of these passes, events are grouped when the store has told that their projects have rules.
 	if err := s.Groupings.Refresh(ctx); err != nil {
 		s.log.Warn("cannot read the groupings of projects", "err", err)
@@ -96,17 +103,22 @@ func (s *server) startIngest() (err error) {
 	if err != nil {
 		return err
 	}
-	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, KeepOneIn: cfg.Perf.KeepOneIn})
-	if err != nil {
-		return err
-	}
-	digester, err := issues.NewDigester(s.Store, s.Groupings, performance, s.Hub, s.log)
-	if err != nil {
-		return err
-	}
 	s.outcomes = ingest.NewOutcomes(s.spool, s.IDs, s.log)
+	s.counts = prometheus.NewRequests(cfg.Metrics.Endpoints)
+	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, KeepOneIn: cfg.Perf.KeepOneIn,
+		Counts: s.counts, Ends: s.outcomes.Ends()})
+	if err != nil {
+		return err
+	}
+	if s.digester, err = issues.NewDigester(s.Store, s.Groupings, performance, s.Hub, s.log); err != nil {
+		return err
+	}
+	sink, err := s.forwarding(jobsSink{s.digester})
+	if err != nil {
+		return err
+	}
 	s.pipeline = ingest.NewPipeline(ingest.PipelineOptions{Spool: s.spool, Outcomes: s.outcomes, IDs: s.IDs, Limits: limits(cfg), Log: s.log})
-	s.drain = ingest.NewDrain(ingest.DrainOptions{Node: cfg.Node, Spool: s.spool, Sink: jobsSink{digester}, Log: s.log})
+	s.drain = ingest.NewDrain(ingest.DrainOptions{Node: cfg.Node, Spool: s.spool, Sink: sink, Log: s.log})
 	return nil
 }
 
@@ -141,7 +153,8 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
 		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub,
 		Statements: s.Statements.Recent, Health: s.Health, Explainer: requests.NewExplainer(s.Store), Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
-		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder})
+		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder,
+		Metrics: s.metrics, MetricsOpen: s.config.Metrics.Open})
 	if err != nil {
 		return err
 	}
@@ -258,8 +271,9 @@ func (s *server) close(ctx context.Context) error {
 	}
 	failed = append(failed, s.recorder.Close(ctx))
 	if s.cancel != nil { // otherwise they never began
-		s.outcomes.Stop()
 		s.drain.Stop()
+		s.stopForwarding(ctx)
+		s.outcomes.Stop()
 	}
 	if s.spool != nil {
 		failed = append(failed, s.spool.Close())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -51,6 +52,16 @@ type Config struct {
 		Enabled                                      bool
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
 		DiskBudget                                   int64
+	}
+	Metrics struct {
+		Open      bool
+		Endpoints int
+	}
+	OTLP struct {
+		Forward  string
+		Headers  http.Header
+		Queue    int64
+		Patience int // seconds
 	}
 	Spool struct {
 		SegmentSize, MaxSize int64

@@ -51,6 +51,11 @@ func TestWrong(t *testing.T) {
 		{"", "KIBITZ_SYSLOG_SOCKET_MODE=rw", "it is an octal number"},
 		{"", "KIBITZ_SYSLOG_TLS_CERT=a", "give both or neither"},
 		{"", "KIBITZ_SYSLOG_BUFFER=64KiB", "four times"},
+		{"", "KIBITZ_METRICS_ENDPOINTS=0", "it is a whole number from 1"},
+		{"", "KIBITZ_OTLP_FORWARD_HEADERS=Authorization", "otlp.forward_headers (KIBITZ_OTLP_FORWARD_HEADERS): (secret) is wrong: write name=value"},
+		{"", "KIBITZ_OTLP_FORWARD_HEADERS=a b=1", "write name=value"},
+		{"", "KIBITZ_OTLP_FORWARD_HEADERS=a=%zz", "write name=value"},
+		{"", "KIBITZ_OTLP_FORWARD_HEADERS=a=1%0d%0ab:2", "write name=value"},
 		{"lisen = \":1\"", "", `there is no setting "lisen"`},
 		{"listen = ", "", "line 1"},
 	}
@@ -138,5 +143,22 @@ func TestMemoryLimit(t *testing.T) {
 		if limit, source := c.m.limit(); limit != c.limit || source != c.source {
 			t.Errorf("%+v: got %d from %s, want %d from %s", c.m, limit, source, c.limit, c.source)
 		}
+	}
+}
+
+// TestHeaders holds how headers are written, and that they are not shown.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	c := load(t, "[otlp]\nforward = \"https://x.example\"\nforward_headers = \"Authorization=Bearer%20k%2C1, x-scope=a\"")
+	if h := c.OTLP.Headers; len(h) != 2 || h.Get("Authorization") != "Bearer k,1" || h.Get("X-Scope") != "a" || c.OTLP.Queue != 32<<20 {
+		t.Errorf("got %+v", c.OTLP)
+	}
+	var out bytes.Buffer
+	if err := c.Dump(&out); err != nil || strings.Contains(out.String(), "Bearer%20k") || !strings.Contains(out.String(), `otlp.forward_headers = "(redacted)"`) {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	again := load(t, "", "KIBITZ_OTLP_FORWARD_HEADERS="+headers{&c.OTLP.Headers}.show())
+	if len(again.OTLP.Headers) != 2 || again.OTLP.Headers.Get("Authorization") != "Bearer k,1" {
+		t.Errorf("what is shown is read as %v", again.OTLP.Headers)
 	}
 }

@@ -45,7 +45,7 @@ func table() []Setting {
 		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
-	return slices.Concat(t, ingestTable(), syslogTable(), pglogTable(), perfTable(), reportTable(), databaseTable())
+	return slices.Concat(t, ingestTable(), syslogTable(), pglogTable(), perfTable(), exportTable(), reportTable(), databaseTable())
 }
 
 // ingestTable is the limits of what is taken.
@@ -113,6 +113,19 @@ func perfTable() []Setting {
 		{"perf.request_days", "14", "days for which each request, its spans and log lines are kept", false, func(c *Config) value { return number{&c.Perf.RequestDays, 1, 3650} }},
 		{"perf.minute_days", "30", "days for which sums by the minute are kept", false, func(c *Config) value { return number{&c.Perf.MinuteDays, 2, 3650} }},
 		{"perf.hour_days", "400", "days for which sums by the hour and the day are kept", false, func(c *Config) value { return number{&c.Perf.HourDays, 2, 36500} }},
+	}
+}
+
+// exportTable is what other programs get of ours.
+func exportTable() []Setting {
+	return []Setting{
+		{"metrics.open", "false", "let everybody read /metrics; else it needs a token with the scope metrics:read", false, func(c *Config) value { return yes{&c.Metrics.Open} }},
+		{"metrics.endpoints", "500", "endpoints that /metrics counts apart; further ones are counted as other", false, func(c *Config) value { return number{&c.Metrics.Endpoints, 1, 100_000} }},
+		{"otlp.forward", "", "address of a receiver of OpenTelemetry's traces that every stored request is sent on to, https://collector.example:4318 say; off when empty", true,
+			func(c *Config) value { return text{&c.OTLP.Forward} }},
+		{"otlp.forward_headers", "", "headers of those messages: Authorization=Bearer%20KEY,X-Scope=a, in percent encoding", true, func(c *Config) value { return headers{&c.OTLP.Headers} }},
+		{"otlp.forward_queue", "32MiB", "compressed requests that wait for that receiver; 1 MiB is some 10,000", false, func(c *Config) value { return size{&c.OTLP.Queue, 1 << 20, 1 << 34} }},
+		{"otlp.forward_patience", "900", "seconds for which a message is tried while that receiver is away", false, func(c *Config) value { return number{&c.OTLP.Patience, 1, 86_400} }},
 	}
 }
 

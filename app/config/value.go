@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -117,6 +118,47 @@ func (v list) set(s string) error {
 	return nil
 }
 func (v list) show() string { return strings.Join(*v.p, ",") }
+
+// headers are written as in the variable OTEL_EXPORTER_OTLP_HEADERS
+// (https://opentelemetry.io/docs/specs/otel/protocol/exporter/): name=value with commas between, in percent encoding.
+type headers struct{ p *http.Header }
+
+func (v headers) set(s string) error {
+	*v.p = http.Header{}
+	var parts []string
+	if err := (list{&parts}).set(s); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		name, value, ok := strings.Cut(part, "=")
+		text, err := url.PathUnescape(strings.TrimSpace(value))
+		name = strings.TrimSpace(name)
+		if !ok || err != nil || !headerName(name) || strings.ContainsAny(text, "\r\n\x00") {
+			return errors.New("write name=value, with commas between and values in percent encoding")
+		}
+		v.p.Add(name, text)
+	}
+	return nil
+}
+
+// headerName tells whether a name is a token (RFC 9110, 5.6.2).
+func headerName(name string) bool {
+	other := func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	}
+	return name != "" && strings.IndexFunc(name, other) < 0
+}
+
+func (v headers) show() string {
+	var parts []string
+	for name, values := range *v.p {
+		for _, value := range values {
+			parts = append(parts, name+"="+url.PathEscape(value))
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
+}
 
 type networks struct{ p *[]string }
 

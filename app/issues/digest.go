@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -41,6 +42,8 @@ type Digester struct {
 	hub       *Hub
 	log       *slog.Logger
 	bodies    *zstd.Decoder
+
+	stored, duplicates atomic.Int64
 }
 
 // RequestDigester works out what records of requests and log lines add to the database; linked are traces that error events
@@ -48,6 +51,8 @@ type Digester struct {
 type RequestDigester interface {
 	// Findings of the digest are those events, one for one; it lacks the hashes of their issues.
 	Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (store.RequestDigest, []model.FindingEvent, error)
+	// Stored tells that what Prepare made last has been committed.
+	Stored()
 }
 
 // NewDigester makes the sink; what it stores is told to hub after the commit.
@@ -56,8 +61,11 @@ func NewDigester(s *store.Store, groupings *Groupings, requests RequestDigester,
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the decoder of event bodies: %w", err)
 	}
-	return &Digester{s, groupings, requests, hub, log, bodies}, nil
+	return &Digester{store: s, groupings: groupings, requests: requests, hub: hub, log: log, bodies: bodies}, nil
 }
+
+// Events is how many error events were stored since the digester was made, and how many were known already.
+func (d *Digester) Events() (stored, duplicates int64) { return d.stored.Load(), d.duplicates.Load() }
 
 // Cursor implements ingest.Sink.
 func (d *Digester) Cursor(ctx context.Context, node string) (ingest.Position, error) {
@@ -92,6 +100,9 @@ func (d *Digester) write(ctx context.Context, b ingest.Batch) error {
 	if err != nil {
 		return classify(err)
 	}
+	d.requests.Stored()
+	d.stored.Add(int64(out.Stored))
+	d.duplicates.Add(int64(out.Duplicates))
 	d.hub.Publish(out)
 	return nil
 }

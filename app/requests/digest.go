@@ -15,6 +15,7 @@ import (
 
 	"kibitz/app/detect"
 	"kibitz/app/model"
+	"kibitz/app/prometheus"
 	"kibitz/app/store"
 	"kibitz/app/trace"
 	"kibitz/ingest"
@@ -49,6 +50,9 @@ type Digester struct {
 	normalize *sqltext.Normalizer
 	in        *zstd.Decoder
 	out       *zstd.Encoder
+	counts    *prometheus.Requests
+	ends      *prometheus.Items
+	prepared  *batch // by the last call of Prepare; nil when it was of nothing
 }
 
 // DigesterOptions are what a digester connects.
@@ -58,6 +62,9 @@ type DigesterOptions struct {
 	Log   *slog.Logger
 	// KeepOneIn is which share of unremarkable requests keep their spans.
 	KeepOneIn int
+	// Counts and Ends are told of what has been stored; nil for nobody.
+	Counts *prometheus.Requests
+	Ends   *prometheus.Items
 }
 
 // NewDigester makes a digester.
@@ -72,7 +79,7 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
 	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), regressed: map[[2]int32]bool{},
-		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out}, nil
+		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 
 // item is one request on its way through a batch.
@@ -90,7 +97,7 @@ type item struct {
 // Prepare works out what records of requests and log lines add. linked are traces that error events of the same batch name.
 // It changes nothing but names; to repeat it is harmless.
 func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (out store.RequestDigest, events []model.FindingEvent, err error) {
-	if len(records) == 0 {
+	if d.prepared = nil; len(records) == 0 {
 		return out, nil, nil
 	}
 	b := &batch{linked: linked, outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
@@ -115,7 +122,26 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 	if err := d.regressions(ctx, b, time.Now().UTC()); err != nil {
 		d.log.Warn("cannot compare releases; trying again", "err", err)
 	}
+	d.prepared = b
 	return d.conclude(b)
+}
+
+// Stored tells that what Prepare made last has been committed: only then is it counted, since a batch that fails is prepared
+// again.
+func (d *Digester) Stored() {
+	b := d.prepared
+	if b == nil || d.counts == nil {
+		return
+	}
+	for _, it := range b.items {
+		e := it.endpoint
+		d.counts.Add(prometheus.Endpoint{Project: it.project, Service: e.Service, Method: e.Method, Name: e.Name},
+			prometheus.Request{Status: it.Status, Failed: it.Failed, Duration: it.Duration, Weight: it.Weight})
+	}
+	for o, n := range b.outcomes {
+		d.ends.Add(prometheus.Item{Project: o.ProjectID, Category: o.Category, Outcome: o.Outcome, Reason: o.Reason}, n)
+	}
+	d.prepared = nil
 }
 
 // batch is what a call of Prepare works on.

@@ -86,6 +86,7 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		Requests:   requests.New(st, ids, log, requests.Retention{Days: 14, MinuteDays: 30, HourDays: 400, Budget: 1 << 40}),
 		Statements: statements.Recent, Health: health, Explainer: requests.NewExplainer(st),
+		Metrics:   func(context.Context) []byte { return []byte("a_total 1\n") },
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },
 		Report: func(_ context.Context, err error) {

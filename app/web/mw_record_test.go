@@ -135,7 +135,7 @@ func BenchmarkPage(b *testing.B) {
 			me := w.signIn(b)
 			if !on {
 				w.app = fiber.New(fiber.Config{Immutable: true, ErrorHandler: w.answerError})
-				w.routes(nil, nil)
+				w.routes(Options{})
 			}
 			var ctx fasthttp.RequestCtx
 			ctx.Request.SetRequestURI(plainBase + "/projects")

@@ -1,17 +1,11 @@
 package web
 
-import (
-	"github.com/gofiber/fiber/v2"
-
-	"kibitz/app/perf"
-)
-
 // routes is the map of everything that answers. Order matters: what stands above the session gate is open to all.
-func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
+func (s *Server) routes(o Options) {
 	// Open to all: SDKs, health, sign-in.
-	s.app.Use(s.requestID, s.recordRequest(rec), s.recoverPanic)
-	if ingest != nil {
-		ingest(s.app)
+	s.app.Use(s.requestID, s.recordRequest(o.Recorder), s.recoverPanic)
+	if o.Ingest != nil {
+		o.Ingest(s.app)
 	}
 	s.app.Use(s.countQueries, s.logRequest, s.securityHeaders, s.refuseEncodedBody)
 	s.app.Get("/-/live", s.getLive)
@@ -19,6 +13,12 @@ func (s *Server) routes(ingest func(fiber.Router), rec *perf.Recorder) {
 	s.app.Get("/static/:name", s.getStatic)
 	s.app.Get("/favicon.ico", s.getFavicon)
 	s.app.Get("/robots.txt", s.getRobots)
+
+	if o.MetricsOpen {
+		s.app.Get("/metrics", s.getMetrics)
+	} else {
+		s.app.Get("/metrics", s.needAPI, s.scope("metrics:read"), s.getMetrics)
+	}
 
 	// Unsafe methods must come from our own pages; Bearer requests carry no cookie and are exempt.
 	s.app.Use(s.checkOrigin)

@@ -53,6 +53,9 @@ type Options struct {
 	Queries func(ctx context.Context) (context.Context, func() (n int, spent time.Duration))
 	// Recorder records every request; nil for none.
 	Recorder *perf.Recorder
+	// Metrics is the text of /metrics; MetricsOpen lets those read it who have no token.
+	Metrics     func(ctx context.Context) []byte
+	MetricsOpen bool
 }
 
 // Server is the web half of Kibitz.
@@ -81,6 +84,7 @@ type Server struct {
 	ready      func(ctx context.Context) error
 	report     func(ctx context.Context, err error)
 	queries    func(ctx context.Context) (context.Context, func() (int, time.Duration))
+	metrics    func(ctx context.Context) []byte
 	streams    atomic.Int64
 	stopping   context.Context
 	stop       context.CancelFunc
@@ -109,7 +113,7 @@ func New(o Options) (*Server, error) {
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
 		explainer: o.Explainer, proxies: trusted,
-		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries}
+		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
@@ -119,7 +123,7 @@ func New(o Options) (*Server, error) {
 	})
 	s.app.Server().HeaderReceived = largerForms(o.HeaderReceived)
 	s.app.Server().NoDefaultServerHeader = true
-	s.routes(o.Ingest, o.Recorder)
+	s.routes(o)
 	return s, nil
 }
 
