@@ -74,6 +74,7 @@ func (s *Server) routes(o Options) {
 	page.Post("/endpoint/settings", s.postEndpointSettings)
 
 	page.Get("/queries", s.getQueries)
+	page.Get("/queries.csv", s.getQueriesCSV)
 	page.Get("/queries/:id", s.getStatement)
 	page.Post("/queries/:id/explain", s.postExplain)
 	page.Get("/database", s.getDatabase)
