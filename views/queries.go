@@ -36,6 +36,7 @@ type QueriesProps struct {
 	Calls      float64
 	Total      time.Duration
 	Next, Prev string
+	CSV        string // address of all of it as a file
 	// Notes say what is not in the numbers, and why.
 	Notes []string
 	// Suggested and Unused are findings of the checks; nil before the first one.

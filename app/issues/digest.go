@@ -100,7 +100,9 @@ func (d *Digester) write(ctx context.Context, b ingest.Batch) error {
 	if err != nil {
 		return classify(err)
 	}
-	d.requests.Stored()
+	if d.requests != nil {
+		d.requests.Stored()
+	}
 	d.stored.Add(int64(out.Stored))
 	d.duplicates.Add(int64(out.Duplicates))
 	d.hub.Publish(out)

@@ -226,11 +226,22 @@ func BenchmarkWrite(b *testing.B) {
 	for n := range 500 {
 		r.Add(Endpoint{1, "web", "GET", fmt.Sprint("/some/route/{id}/", n)}, Request{Status: 200, Weight: 1})
 	}
-	size := 0
-	for b.Loop() {
+	write := func() []byte {
 		text := &Text{}
 		r.Write(text, slug)
-		size = len(text.Bytes())
+		return text.Bytes()
 	}
-	b.SetBytes(int64(size))
+	text := write()
+	b.Run("ours", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			write()
+		}
+	})
+	b.Run("copy", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			_ = bytes.Clone(text)
+		}
+	})
 }

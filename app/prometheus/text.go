@@ -4,7 +4,6 @@
 package prometheus
 
 import (
-	"math"
 	"strconv"
 	"strings"
 )
@@ -52,7 +51,7 @@ func (t *Text) Buckets(bounds, counts []float64, sum float64, labels ...string) 
 		total += n
 		with[len(with)-1] = "+Inf"
 		if i < len(bounds) {
-			with[len(with)-1] = number(bounds[i])
+			with[len(with)-1] = strconv.FormatFloat(bounds[i], 'g', -1, 64)
 		}
 		t.sample("_bucket", total, with)
 	}
@@ -71,7 +70,7 @@ func (t *Text) sample(suffix string, value float64, labels []string) {
 	if len(labels) > 1 {
 		t.b = append(t.b, '}')
 	}
-	t.b = append(append(append(t.b, ' '), number(value)...), '\n')
+	t.b = append(strconv.AppendFloat(append(t.b, ' '), value, 'g', -1, 64), '\n')
 }
 
 // appendEscaped writes a label's value: UTF-8 with backslash, quote and line feed escaped.
@@ -88,16 +87,6 @@ func appendEscaped(b []byte, value string) []byte {
 		}
 	}
 	return b
-}
-
-func number(v float64) string {
-	switch {
-	case math.IsInf(v, 1):
-		return "+Inf"
-	case math.IsInf(v, -1):
-		return "-Inf"
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 // Bytes is the text so far.

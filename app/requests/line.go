@@ -68,14 +68,14 @@ func (l *Line) CSV() []string {
 		switches = append(switches, key+"="+variant)
 	}
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-	return []string{l.TraceID, l.SpanID, formula(l.Service), formula(l.Endpoint), formula(l.Method), strconv.Itoa(l.Status), strconv.FormatBool(l.Failed),
+	return []string{l.TraceID, l.SpanID, Formula(l.Service), Formula(l.Endpoint), Formula(l.Method), strconv.Itoa(l.Status), strconv.FormatBool(l.Failed),
 		l.Start.Format(time.RFC3339Nano), number(l.DurationMS), number(l.DBMS), strconv.Itoa(l.DBN), number(l.CacheMS), strconv.Itoa(l.CacheN), number(l.HTTPMS),
-		strconv.Itoa(l.HTTPN), number(l.TemplateMS), strconv.Itoa(l.TemplateN), number(l.PoolMS), number(l.OtherMS), formula(l.Release), formula(l.Env),
-		formula(l.Host), formula(strings.Join(switches, " ")), number(l.Weight), strconv.FormatBool(l.Kept)}
+		strconv.Itoa(l.HTTPN), number(l.TemplateMS), strconv.Itoa(l.TemplateN), number(l.PoolMS), number(l.OtherMS), Formula(l.Release), Formula(l.Env),
+		Formula(l.Host), Formula(strings.Join(switches, " ")), number(l.Weight), strconv.FormatBool(l.Kept)}
 }
 
-// formula keeps text from outside from being a formula in a spreadsheet (OWASP, CSV injection).
-func formula(text string) string {
+// Formula keeps text from outside from being a formula in a spreadsheet (OWASP, CSV injection).
+func Formula(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
 	}

@@ -33,29 +33,33 @@ const (
 // getQueries is the digest of statements: GET /queries. Without a project it shows what the servers of Kibitz's own
 // partitions count, which is in memory, and who of Kibitz sends it; with one what that project's programs report.
 func (s *Server) getQueries(c *fiber.Ctx) error {
-	chrome, err := s.chrome(c, "Queries", "queries")
+	chrome, p, rows, err := s.digestOf(c)
 	if err != nil {
 		return err
 	}
+	pageOf(&p, rows, c.QueryInt("page", 1))
+	return s.render(c, fiber.StatusOK, views.QueriesPage(chrome, p))
+}
+
+// digestOf is what the digest shows, and all its statements in order.
+func (s *Server) digestOf(c *fiber.Ctx) (chrome views.Chrome, p views.QueriesProps, rows []views.StatementRow, err error) {
+	if chrome, err = s.chrome(c, "Queries", "queries"); err != nil {
+		return chrome, p, nil, err
+	}
 	if _, err := chooseProject(&chrome, c.Query("project")); err != nil {
-		return err
+		return chrome, p, nil, err
 	}
-	p := views.QueriesProps{Partition: c.Query("partition"), Partitions: requests.PartitionNames(), Rank: c.Query("rank", "total"), Text: c.Query("text")}
+	p = views.QueriesProps{Partition: c.Query("partition"), Partitions: requests.PartitionNames(), Rank: c.Query("rank", "total"), Text: c.Query("text")}
 	if err := checkDigestQuery(p); err != nil {
-		return err
+		return chrome, p, nil, err
 	}
-	var rows []views.StatementRow
 	if chrome.Project != nil {
 		p.Project, p.Partition, p.Partitions = *chrome.Project, "", nil
 		rows, err = s.projectStatements(c, &p, chrome.Now)
 	} else {
 		rows, err = s.serverStatements(c, &p, chrome)
 	}
-	if err != nil {
-		return err
-	}
-	fillDigest(&p, rows, c.QueryInt("page", 1))
-	return s.render(c, fiber.StatusOK, views.QueriesPage(chrome, p))
+	return chrome, p, ranked(&p, rows), err
 }
 
 // serverStatements are the last hour's statements of the partitions' servers. What Kibitz itself recorded of the same
@@ -173,8 +177,8 @@ var ranks = map[string]func(views.StatementRow) float64{
 	"p95":   func(r views.StatementRow) float64 { return float64(r.P95) },
 }
 
-// fillDigest sums statements up, and puts one page of those that are asked for into the props.
-func fillDigest(p *views.QueriesProps, rows []views.StatementRow, page int) {
+// ranked sums statements up in the props, and gives those that are asked for, in order, with their shares.
+func ranked(p *views.QueriesProps, rows []views.StatementRow) []views.StatementRow {
 	for _, r := range rows {
 		p.Calls, p.Total, p.Statements = p.Calls+r.Calls, p.Total+r.Total, p.Statements+1
 	}
@@ -183,20 +187,26 @@ func fillDigest(p *views.QueriesProps, rows []views.StatementRow, page int) {
 	slices.SortStableFunc(rows, func(a, b views.StatementRow) int {
 		return cmp.Or(cmp.Compare(by(b), by(a)), cmp.Compare(b.Total, a.Total), strings.Compare(a.ID, b.ID))
 	})
+	for i := range rows {
+		rows[i].Share = share(rows[i].Total, p.Total)
+	}
+	return rows
+}
+
+// pageOf puts one page of statements into the props.
+func pageOf(p *views.QueriesProps, rows []views.StatementRow, page int) {
 	p.Found = len(rows)
 	last := max((p.Found-1)/statementsPage, 0) + 1
 	page = min(max(page, 1), last)
 	p.First = (page-1)*statementsPage + 1
 	p.Rows = rows[p.First-1 : min(p.First-1+statementsPage, p.Found)]
-	for i := range p.Rows {
-		p.Rows[i].Share = share(p.Rows[i].Total, p.Total)
-	}
 	if page > 1 {
 		p.Prev = digestURL(*p, page-1)
 	}
 	if page < last {
 		p.Next = digestURL(*p, page+1)
 	}
+	p.CSV = strings.Replace(digestURL(*p, 1), "/queries?", "/queries.csv?", 1)
 }
 
 func share(part, whole time.Duration) float64 {

@@ -77,6 +77,7 @@ func (s *Server) routes(o Options) {
 	page.Get("/hosts.csv", s.getHostsCSV)
 
 	page.Get("/queries", s.getQueries)
+	page.Get("/queries.csv", s.getQueriesCSV)
 	page.Get("/queries/:id", s.getStatement)
 	page.Post("/queries/:id/explain", s.postExplain)
 	page.Get("/database", s.getDatabase)

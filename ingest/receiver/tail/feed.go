@@ -27,7 +27,6 @@ type Feed struct {
 
 	mu      sync.Mutex
 	senders map[sender]*sending
-	warned  bool
 }
 
 type sender struct {
