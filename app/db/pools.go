@@ -37,3 +37,15 @@ func poolStat(part Partition, name string, pool *pgxpool.Pool) PoolStat {
 	return PoolStat{Part: part, Name: name, Used: int64(s.AcquiredConns()), Idle: int64(s.IdleConns()), Max: int64(s.MaxConns()),
 		Acquires: s.AcquireCount(), Empty: s.EmptyAcquireCount(), Canceled: s.CanceledAcquireCount(), Waited: s.EmptyAcquireWaitTime()}
 }
+
+// PoolStats are the pools of each partition together.
+func (d *DB) PoolStats() map[Partition]PoolStat {
+	out := map[Partition]PoolStat{}
+	for _, p := range d.Pools() {
+		sum := out[p.Part]
+		sum.Part, sum.Used, sum.Idle, sum.Max = p.Part, sum.Used+p.Used, sum.Idle+p.Idle, sum.Max+p.Max
+		sum.Acquires, sum.Empty, sum.Canceled, sum.Waited = sum.Acquires+p.Acquires, sum.Empty+p.Empty, sum.Canceled+p.Canceled, sum.Waited+p.Waited
+		out[p.Part] = sum
+	}
+	return out
+}

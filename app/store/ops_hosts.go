@@ -210,12 +210,4 @@ func (r *HostRow) add(o *HostRow) {
 }
 
 // PoolStats are the connections of each partition.
-func (s *Store) PoolStats() map[db.Partition]db.PoolStat {
-	out := map[db.Partition]db.PoolStat{}
-	for _, p := range s.db.Pools() {
-		sum := out[p.Part]
-		sum.Used, sum.Idle, sum.Empty, sum.Waited = sum.Used+p.Used, sum.Idle+p.Idle, sum.Empty+p.Empty, sum.Waited+p.Waited
-		out[p.Part] = sum
-	}
-	return out
-}
+func (s *Store) PoolStats() map[db.Partition]db.PoolStat { return s.db.PoolStats() }
