@@ -12,12 +12,12 @@ import (
 	"kibitz/app/db/dbtest"
 )
 
-// TestPoolStats holds that connections in use are counted by partition, and those who found none free, with how long they waited.
-func TestPoolStats(t *testing.T) {
+// TestPools holds that connections in use are counted by partition and use, and those who found none free, with how long they waited.
+func TestPools(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	ctx := db.With(t.Context(), db.Jobs) // two connections
-	before := d.PoolStats()
+	before := jobs(d)
 	held, release := make(chan struct{}), make(chan struct{})
 	done := make(chan error)
 	for range 2 {
@@ -31,7 +31,7 @@ func TestPoolStats(t *testing.T) {
 	}
 	<-held
 	<-held
-	if s := d.PoolStats(); s[db.Ops].Used != 2 || s[db.Posts].Used != 0 {
+	if s := jobs(d); s[db.Ops].Used != 2 || s[db.Posts].Used != 0 {
 		t.Errorf("%+v", s)
 	}
 	// One more finds none free. Only a third connection would let it begin before the two end; it ends after them.
@@ -47,11 +47,22 @@ func TestPoolStats(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	after := d.PoolStats()
+	after := jobs(d)
 	// The first two made their connections, and waited for that.
 	if after[db.Ops].Empty < before[db.Ops].Empty+2 || after[db.Ops].Waited <= before[db.Ops].Waited || after[db.Posts] != before[db.Posts] {
 		t.Errorf("%+v, then %+v", before, after)
 	}
+}
+
+// jobs are the pools of jobs by partition.
+func jobs(d *db.DB) map[db.Partition]db.PoolStat {
+	out := map[db.Partition]db.PoolStat{}
+	for _, p := range d.Pools() {
+		if p.Name == "jobs" {
+			out[p.Part] = p
+		}
+	}
+	return out
 }
 
 // TestMonths makes partitions by the month, of which none has the same length, and retires them.
