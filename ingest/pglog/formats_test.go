@@ -27,6 +27,7 @@ func TestFormatsAgree(t *testing.T) {
 			t.Errorf("%s: %+v", format, stats)
 		}
 		compareDigests(t, format, gotStats, wantStats)
+		comparePortions(t, format, log, got)
 		if a, b := sums(got.Totals), sums(want.Totals); a != b {
 			t.Errorf("%s: %s\njsonlog: %s", format, a, b)
 		}

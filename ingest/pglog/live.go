@@ -100,6 +100,9 @@ func (d *Digest) Restore(list Unpaired) {
 	}
 }
 
+// portalOpen is how long after an execution its plan is looked for: it is written when the portal closes.
+const portalOpen = time.Minute
+
 // Settle counts what has waited since before a moment of the log's clock: its other half will not come. A statement that was
 // started may run for long, and waits for its backend's next line.
 func (d *Digest) Settle(before time.Time) {
@@ -109,7 +112,7 @@ func (d *Digest) Settle(before time.Time) {
 			d.call(&s.plans[0])
 			s.plans = slices.Delete(s.plans, 0, 1)
 		}
-		if s.counted.time.Before(before) {
+		if s.counted.time.Before(before.Add(-portalOpen)) {
 			s.counted = called{}
 		}
 		if len(s.plans) == 0 && s.started == nil && s.counted.time.IsZero() {

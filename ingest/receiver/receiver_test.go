@@ -23,6 +23,8 @@ import (
 
 	"kibitz/app/model"
 	"kibitz/ingest"
+	"kibitz/ingest/pglog"
+	"kibitz/ingest/sqltext"
 )
 
 // Keys of the tests: one that may send to project 7, one that is switched off, one of project 8.
@@ -45,6 +47,7 @@ type door struct {
 	app      *fiber.App
 	spool    *ingest.Spool
 	outcomes *ingest.Outcomes
+	receiver *Receiver
 }
 
 func newDoor(t *testing.T) *door {
@@ -58,10 +61,11 @@ func newDoor(t *testing.T) *door {
 	ids, lim := model.NewIDs(1), ingest.DefaultLimits()
 	outcomes := ingest.NewOutcomes(spool, ids, log)
 	pipeline := ingest.NewPipeline(ingest.PipelineOptions{Spool: spool, Outcomes: outcomes, IDs: ids, Limits: lim, Log: log})
-	r := New(Options{Keys: fixedKeys{}, Pipeline: pipeline, Outcomes: outcomes, Limits: lim, Log: log})
+	r := New(Options{Keys: fixedKeys{}, Pipeline: pipeline, Outcomes: outcomes, Limits: lim, Log: log,
+		PGLog: pglog.Options{Normalizer: sqltext.NewNormalizer(1 << 20)}})
 	app := fiber.New(fiber.Config{Immutable: true, BodyLimit: 64 << 20, ReadBufferSize: 16 << 10})
 	r.Mount(app)
-	return &door{t, app, spool, outcomes}
+	return &door{t, app, spool, outcomes, r}
 }
 
 // spooled is how many records are on disk.

@@ -76,7 +76,7 @@ func (t *Tail) scan(now time.Time) {
 			t.warnFiles(len(list))
 			break
 		}
-		t.consider(at, now)
+		t.consider(at)
 	}
 	t.look(named, now)
 }
@@ -95,7 +95,7 @@ func (t *Tail) warnFiles(n int) {
 
 // consider begins to follow a file: one that is new from its beginning. One of before our time is followed from where it
 // ended then, once it grows.
-func (t *Tail) consider(at found, now time.Time) {
+func (t *Tail) consider(at found) {
 	offset, old := t.ignored[at.id]
 	switch {
 	case !old && at.info.ModTime().Before(t.state.Saved.Add(-slack)):
@@ -106,6 +106,11 @@ func (t *Tail) consider(at found, now time.Time) {
 	case at.info.Size() < offset:
 		offset = 0
 	}
+	t.open(at, offset)
+}
+
+// open begins to follow a file from somewhere on.
+func (t *Tail) open(at found, offset int64) {
 	f, err := os.Open(at.path)
 	if err != nil {
 		t.o.Logger.Warn("cannot open a log of PostgreSQL", "file", at.path, "err", err)
@@ -113,6 +118,7 @@ func (t *Tail) consider(at found, now time.Time) {
 	}
 	delete(t.ignored, at.id)
 	p := place{Path: at.path, identity: at.id, Offset: offset}
+	p.Head, p.HeadSize = head(f, min(offset, maxHead))
 	t.files, t.begun = append(t.files, newFile(f, p, t.buffer)), append(slices.Clone(t.begun), p)
 	t.o.Logger.Info("following a log of PostgreSQL", "file", at.path, "from", offset)
 }
@@ -139,6 +145,9 @@ func (t *Tail) resume(ctx context.Context) bool {
 		return false
 	}
 	for _, p := range t.state.Next {
+		if t.following(p.identity) {
+			continue // since the very first start, a moment ago
+		}
 		if f := t.reopen(p); f != nil {
 			t.files, t.begun = append(t.files, newFile(f, p, t.buffer)), append(t.begun, p)
 		}

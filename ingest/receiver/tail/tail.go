@@ -60,12 +60,16 @@ type Tail struct {
 	buffer  []byte
 }
 
-// begin is the very first start: all that is there is of the past.
+// begin is the very first start: all that is there is of the past, and what comes behind it is read.
 func (t *Tail) begin() error {
-	for _, f := range t.find() {
+	now := time.Now()
+	for i, f := range t.find() {
 		t.ignored[f.id] = f.info.Size()
+		if i < maxFiles {
+			t.open(f, f.info.Size())
+		}
 	}
-	t.state = state{Done: true, Saved: time.Now(), Past: t.past()}
+	t.state = state{Done: true, Saved: now, Next: t.begun, Past: t.past()}
 	if err := saveState(t.o.State, t.state); err != nil {
 		return fmt.Errorf("cannot note how far logs have been read: %w", err)
 	}
