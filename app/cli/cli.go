@@ -78,16 +78,24 @@ func (cmd command) start(args []string, out, errOut io.Writer) error {
 	defer stop()
 	c := &call{args: args, out: out, err: errOut, log: slog.New(slog.NewTextHandler(errOut, nil))}
 	if !cmd.bare {
-		cfg, err := config.FromEnvironment()
-		if err != nil {
+		if err := c.configure(); err != nil {
 			return err
-		}
-		c.config, c.log = cfg, newLogger(cfg, errOut)
-		for _, w := range cfg.Warnings {
-			c.log.Warn(w)
 		}
 	}
 	return cmd.run(ctx, c)
+}
+
+// configure reads the settings. Commands that need them for some of their work only call it themselves.
+func (c *call) configure() error {
+	cfg, err := config.FromEnvironment()
+	if err != nil {
+		return err
+	}
+	c.config, c.log = cfg, newLogger(cfg, c.err)
+	for _, w := range cfg.Warnings {
+		c.log.Warn(w)
+	}
+	return nil
 }
 
 func status(errOut io.Writer, err error) int {

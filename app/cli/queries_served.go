@@ -80,6 +80,9 @@ func (q *queriesCommand) fromServer(ctx context.Context) error {
 	if q.top == 0 && !q.json {
 		q.top = defaultTop
 	}
+	if err := q.c.configure(); err != nil {
+		return err
+	}
 	return withStore(ctx, q.c, func(p *Program) error {
 		project, err := p.Projects.Find(ctx, q.project)
 		if err != nil {

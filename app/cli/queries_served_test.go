@@ -57,6 +57,18 @@ func TestServedJSON(t *testing.T) {
 	}
 }
 
+// TestServedConfig: without a log the settings are read, and what is wrong with them is said.
+func TestServedConfig(t *testing.T) {
+	t.Setenv("KIBITZ_CONFIG", t.TempDir()+"/none.toml")
+	var out, errOut bytes.Buffer
+	if status := Run([]string{"queries", "--since", "1h"}, &out, &errOut); status != 1 || !strings.Contains(errOut.String(), "cannot read the configuration") {
+		t.Errorf("%d %s", status, errOut.String())
+	}
+	if status := Run([]string{"queries", "--since", "2999-01-01"}, &out, &errOut); status != 2 || !strings.Contains(errOut.String(), "lies ahead") {
+		t.Errorf("%d %s", status, errOut.String())
+	}
+}
+
 // TestServedTable: what is not known is a dash, and nothing moves the cursor.
 func TestServedTable(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,9 @@ func (w *watched) accept(_ context.Context, from ingest.Source, p pglog.Portion)
 	raw, err := p.Append(nil)
 	if err != nil {
 		return err
+	}
+	if w.ctx.Err() != nil {
+		return nil // the test has ended, and with it the database
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,14 +170,14 @@ func TestLogDoors(t *testing.T) {
 		w.follow(name, project)
 	}
 	request := w.planned()
-	insert := "insert into t values (?)"
+	const last = "set auto_explain.log_min_duration = ?" // twice, the second time at the end
 	w.until("the calls do not come", func() bool {
 		for _, project := range files {
-			if d := w.digest(project); len(d) == 0 || len(d[insert]) < 3 || d[insert][:3] != "50 " {
+			if d := w.digest(project); !strings.HasPrefix(d["insert into t values (?)"], "50 ") || !strings.HasPrefix(d[last], "2 ") {
 				return false
 			}
 		}
-		return maps.Equal(w.digest(101), w.digest(102)) && maps.Equal(w.digest(102), w.digest(103)) && len(w.digest(101)) >= 5
+		return true
 	})
 	sent := w.sent(104)
 	for name, project := range files {

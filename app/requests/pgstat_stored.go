@@ -7,6 +7,7 @@ import (
 	"kibitz/app/model"
 	"kibitz/app/sketch"
 	"kibitz/app/store"
+	"kibitz/ingest/sqltext"
 )
 
 // StoredStatements keeps what pg_stat_statements counts of Kibitz's own servers with the project in which Kibitz records itself,
@@ -16,11 +17,12 @@ type StoredStatements struct {
 	log     *slog.Logger
 	project int64
 	names   *names
+	forms   *sqltext.Normalizer
 }
 
 // NewStoredStatements makes it. Its Add is a StatementSink.
 func NewStoredStatements(s *store.Store, project int64, log *slog.Logger) *StoredStatements {
-	return &StoredStatements{s, log, project, newNames(s)}
+	return &StoredStatements{s, log, project, newNames(s), sqltext.NewNormalizer(1 << 20)}
 }
 
 // Add stores differences. Those that cannot be stored are lost: the counters go on, and the next ones are of the next minute.
@@ -34,7 +36,7 @@ func (s *StoredStatements) Add(ctx context.Context, deltas []model.StatementDelt
 func (s *StoredStatements) add(ctx context.Context, deltas []model.StatementDelta) error {
 	for _, d := range deltas {
 		if d.Fingerprint != 0 {
-			s.names.wantStatement(statementKey{s.project, uint64(d.Fingerprint)}, d.SQL, "")
+			s.names.wantStatement(statementKey{s.project, uint64(d.Fingerprint)}, s.forms.Normalize(d.SQL).Text, "")
 		}
 	}
 	if err := s.names.resolve(ctx); err != nil {

@@ -90,7 +90,11 @@ func (t *QueryTotals) Mean() time.Duration {
 
 // Quantile is a percentile of the durations; ok is false when only their sum is known.
 func (t *QueryTotals) Quantile(q float64) (d time.Duration, ok bool) {
-	return ofMicros(t.Durations.Quantile(q)), t.Durations.Count() > 0
+	d = ofMicros(t.Durations.Quantile(q))
+	if t.Max > 0 {
+		d = min(d, t.Max) // a bin's middle may lie above its largest value
+	}
+	return d, t.Durations.Count() > 0
 }
 
 // RowsPerCall is the mean number of rows; ok is false when no call told it.

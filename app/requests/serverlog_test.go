@@ -111,7 +111,7 @@ func TestStoredStatements(t *testing.T) {
 		t.Fatalf("%+v %v", d, err)
 	}
 	q := d.Queries[0]
-	if per, ok := q.RowsPerCall(); q.N != 16 || q.Mean() != 5*time.Millisecond || !ok || per != 2 {
+	if per, ok := q.RowsPerCall(); q.SQL != "select ?" || q.N != 16 || q.Mean() != 5*time.Millisecond || !ok || per != 2 {
 		t.Errorf("%+v", q)
 	}
 	if _, ok := q.Quantile(0.95); ok {
