@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -24,14 +25,18 @@ func measured(load float64) hostmetrics.Values {
 	return v
 }
 
-// addHost stores measurements of a host: one every 15 s from a moment on, with loads 1, 2, 3 ...
-func (k *desk) addHost(name string, from time.Time, n int) {
-	k.t.Helper()
-	var rows []store.HostRow
+// hostRows are measurements: one every 15 s from a moment on, with loads 1, 2, 3 ...
+func hostRows(from time.Time, n int) (rows []store.HostRow) {
 	for i := range n {
 		rows = append(rows, hostRow(from.Add(time.Duration(i)*MeasureEvery), measured(float64(i+1))))
 	}
-	if err := k.store.AddHostRows(k.ctx, name, rows); err != nil {
+	return rows
+}
+
+// addHost stores them for a host.
+func (k *desk) addHost(name string, from time.Time, n int) {
+	k.t.Helper()
+	if err := k.store.AddHostRows(k.ctx, name, hostRows(from, n)); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -287,4 +292,24 @@ func BenchmarkHostsYear(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestHostRepeated: measurements are stored again when nobody knows whether they were stored, beside those that are new, by
+// several at once even; each counts once.
+func TestHostRepeated(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t), 1)
+	start := k.now.Add(-time.Hour).Truncate(time.Minute)
+	k.addHost("web-1", start, 3)
+	k.addHost("web-2", start, 2)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			if err := k.store.AddHostRows(k.ctx, "web-1", hostRows(start, 5)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	k.expect(map[string]float64{"SELECT count(*) FROM host_fine": 7, "SELECT count(*) FROM host_fine WHERE host_id = (SELECT id FROM host WHERE name = 'web-1')": 5})
 }

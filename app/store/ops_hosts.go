@@ -29,7 +29,8 @@ type Host struct {
 	Last HostRow
 }
 
-// AddHostRows stores measurements of the finest tier.
+// AddHostRows stores measurements of the finest tier. Buckets that the host has already are left out: to repeat a call whose
+// end is unknown, because the server died at its commit, counts nothing twice.
 func (s *Store) AddHostRows(ctx context.Context, name string, rows []HostRow) error {
 	err := s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
 		var received time.Time
@@ -44,15 +45,47 @@ func (s *Store) AddHostRows(ctx context.Context, name string, rows []HostRow) er
 		if err != nil {
 			return err
 		}
-		return copyRows(ctx, tx, "host_fine", hostColumns, len(rows), func(i int) []any {
-			rows[i].Host = id
-			return rows[i].row(received)
+		fresh, err := withoutStored(ctx, tx, id, rows)
+		if err != nil {
+			return err
+		}
+		return copyRows(ctx, tx, "host_fine", hostColumns, len(fresh), func(i int) []any {
+			fresh[i].Host = id
+			return fresh[i].row(received)
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("cannot store the measurements of a host: %w", err)
 	}
 	return nil
+}
+
+// withoutStored leaves out what is stored. Two hours bound where it looks: what waits for a database waits for one at the most.
+// The host's row is locked, so that nobody stores the same meanwhile.
+func withoutStored(ctx context.Context, tx pgx.Tx, host int32, rows []HostRow) ([]HostRow, error) {
+	buckets := make([]time.Time, len(rows))
+	for i := range rows {
+		buckets[i] = rows[i].Bucket
+	}
+	found, err := tx.Query(ctx, `SELECT bucket FROM host_fine WHERE host_id = $1 AND bucket = ANY($2) AND received >= clock_timestamp() - interval '2 hours'`, host, buckets)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := pgx.CollectRows(found, pgx.RowTo[time.Time])
+	if err != nil {
+		return nil, err
+	}
+	known := map[int64]bool{}
+	for _, t := range stored {
+		known[t.UnixMicro()] = true
+	}
+	var fresh []HostRow
+	for _, r := range rows {
+		if !known[r.Bucket.UnixMicro()] {
+			fresh = append(fresh, r)
+		}
+	}
+	return fresh, nil
 }
 
 var hostColumns = []string{"received", "bucket", "host_id", "n", "sums", "maxima"}
