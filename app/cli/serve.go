@@ -174,7 +174,9 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("statements", func() { s.Statements.Run(db.With(background, db.Jobs)) })
 	go s.guarded("health of databases", func() { s.Health.Run(db.With(background, db.Jobs)) })
 	if s.config.Perf.Hosts {
-		meter := requests.NewHostMeter(s.Store, s.config.Node, hostmetrics.Machine(), s.log)
+		meter := requests.NewHostMeter(s.Store, s.config.Node, hostmetrics.Machine(), func(n int64) {
+			s.outcomes.Count(self.ID, "host_sample", ingest.RateLimited, "database_away", n)
+		}, s.log)
 		go s.guarded("measurements of this machine", func() { meter.Run(db.With(background, db.Jobs)) })
 	}
 	go s.guarded("reports", func() { s.Reports.Run(db.With(background, db.Jobs)) })

@@ -167,7 +167,7 @@ func (q *Request) SetUser(user string) {
 
 // SetStatus sets the status of HTTP and what follows from it: the outcome's name, and that 5xx are failures.
 func (q *Request) SetStatus(status int) {
-	q.change(func(b *recording) { b.status, b.state, b.failed = status, stateOf(status), status >= 500 })
+	q.change(func(b *recording) { b.status, b.state, b.failed = status, trace.StateOf(status), status >= 500 })
 }
 
 // SetState sets the outcome in Sentry's words, for requests that are not HTTP.
@@ -264,24 +264,4 @@ func cut(text string, n int) string {
 		n--
 	}
 	return strings.Clone(text[:n])
-}
-
-// states are the outcomes that Sentry's SDKs name for statuses of HTTP
-// (https://develop.sentry.dev/sdk/telemetry/traces/span-status/, after gRPC's codes).
-var states = map[int]string{400: "invalid_argument", 401: "unauthenticated", 403: "permission_denied", 404: "not_found", 409: "already_exists",
-	429: "resource_exhausted", 499: "cancelled", 500: "internal_error", 501: "unimplemented", 503: "unavailable", 504: "deadline_exceeded"}
-
-func stateOf(status int) string {
-	if state := states[status]; state != "" {
-		return state
-	}
-	switch {
-	case status >= 500:
-		return "internal_error"
-	case status >= 400:
-		return "invalid_argument"
-	case status > 0:
-		return "ok"
-	}
-	return ""
 }

@@ -32,7 +32,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		span.EndErr(err)
 		return res, err
 	}
-	o := Outcome{Failed: res.StatusCode >= 500, State: stateOf(res.StatusCode), Rows: -1}
+	o := Outcome{Failed: res.StatusCode >= 500, State: trace.StateOf(res.StatusCode), Rows: -1}
 	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil {
 		span.EndWith(o) // what follows is a conversation of its own
 		return res, nil

@@ -97,9 +97,9 @@ func (r *Requests) FindingIssues(ctx context.Context, project int64, found []det
 	return numbers, nil
 }
 
-// EndpointFindings gives what was found at an endpoint, the most wasteful first.
-func (r *Requests) EndpointFindings(ctx context.Context, endpoint int32) ([]store.FindingRow, error) {
-	return r.store.EndpointFindings(ctx, endpoint)
+// EndpointFindings gives what was found at endpoints, the most wasteful first.
+func (r *Requests) EndpointFindings(ctx context.Context, endpoints []int32) ([]store.FindingRow, error) {
+	return r.store.EndpointFindings(ctx, endpoints)
 }
 
 // fixedAfter is how many requests of a newer release must have come without a finding until it counts as gone.

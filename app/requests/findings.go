@@ -109,7 +109,7 @@ func (f *findings) file(d *Digester, b *batch, it *item) (err error) {
 		}
 		b.events = append(b.events, event)
 		b.seen = append(b.seen, store.FindingSeen{Project: it.project, Key: key.key, Endpoint: it.row.Endpoint, Kind: string(found.Kind), At: it.Start,
-			Release: it.row.Release, N: n, Wasted: found.Wasted})
+			Release: it.row.Release, N: n, Wasted: found.Wasted, File: cut(found.Evidence.File, maxName), Line: found.Evidence.Line, Evidence: inWords(found)})
 	}
 	return nil
 }
@@ -190,6 +190,14 @@ func evidenceOf(it *item, f *detect.Finding) object {
 }
 
 func rounded(d time.Duration) string { return strconv.FormatFloat(millis(d), 'f', -1, 64) + " ms" }
+
+// inWords is what a finding stands on in a sentence, with what to do.
+func inWords(f *detect.Finding) string {
+	if f.Kind == detect.Regression {
+		return strings.Join(append(f.Evidence.Examples, f.Evidence.Suggestion), ". ")
+	}
+	return cut(fmt.Sprintf("%d calls, %s. %s", f.Evidence.Count, rounded(f.Evidence.Total), f.Evidence.Suggestion), 400)
+}
 
 // userOf turns an identity back into the user of an event.
 func userOf(it *item) object {

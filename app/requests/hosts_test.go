@@ -223,7 +223,8 @@ func TestHostMeter(t *testing.T) {
 	k := newDesk(t, d, 1)
 	files := fstest.MapFS{"proc/stat": {Data: []byte("cpu 100 0 100 800 0 0 0 0\n")}, "proc/loadavg": {Data: []byte("not numbers at all\n")}}
 	var out bytes.Buffer
-	m := NewHostMeter(k.store, "web-1", hostmetrics.Source{Root: files}, slog.New(slog.NewTextHandler(&out, nil)))
+	var lost int64
+	m := NewHostMeter(k.store, "web-1", hostmetrics.Source{Root: files}, func(n int64) { lost += n }, slog.New(slog.NewTextHandler(&out, nil)))
 	at := k.now.Truncate(time.Minute).Add(-2 * time.Minute)
 	m.last = m.read(at)
 	files["proc/stat"] = &fstest.MapFile{Data: []byte("cpu 160 0 120 920 0 0 0 0\n")}
@@ -237,8 +238,8 @@ func TestHostMeter(t *testing.T) {
 	for i := range maxWaiting + 5 {
 		m.measure(k.ctx, at.Add(time.Duration(i)*MeasureEvery))
 	}
-	if len(m.waiting) != maxWaiting || m.lost != 5 {
-		t.Errorf("%d wait, %d are lost", len(m.waiting), m.lost)
+	if len(m.waiting) != maxWaiting || lost != 5 {
+		t.Errorf("%d wait, %d are lost", len(m.waiting), lost)
 	}
 }
 

@@ -27,14 +27,14 @@ type HostMeter struct {
 	log     *slog.Logger
 	last    hostmetrics.Reading
 	waiting []store.HostRow
-	lost    int    // measurements that found no room to wait (limit maxWaiting)
-	problem string // what could not be read last time; said once
+	lost    func(n int64) // counts measurements that found no room to wait (limit maxWaiting)
+	problem string        // what could not be read last time; said once
 }
 
-// NewHostMeter makes one. name is how the machine is called on pages.
-func NewHostMeter(s *store.Store, name string, source hostmetrics.Source, log *slog.Logger) *HostMeter {
+// NewHostMeter makes one. name is how the machine is called on pages; lost counts measurements that could not wait any longer.
+func NewHostMeter(s *store.Store, name string, source hostmetrics.Source, lost func(n int64), log *slog.Logger) *HostMeter {
 	source.Pools = func() map[string]hostmetrics.Pool { return poolsOf(s) }
-	return &HostMeter{store: s, name: name, source: source, log: log}
+	return &HostMeter{store: s, name: name, source: source, lost: lost, log: log}
 }
 
 func poolsOf(s *store.Store) map[string]hostmetrics.Pool {
@@ -73,7 +73,9 @@ func (m *HostMeter) measure(ctx context.Context, now time.Time) {
 	m.waiting = append(m.waiting, hostRow(now.UTC().Truncate(MeasureEvery), hostmetrics.Between(m.last, r)))
 	m.last = r
 	if more := len(m.waiting) - maxWaiting; more > 0 {
-		m.waiting, m.lost = append(m.waiting[:0], m.waiting[more:]...), m.lost+more
+		m.waiting = append(m.waiting[:0], m.waiting[more:]...)
+		m.lost(int64(more))
+		m.log.Warn("a measurement of this machine is lost: the database has been away for an hour (limit maxWaiting)", "lost", more)
 	}
 	if err := m.store.AddHostRows(ctx, m.name, m.waiting); err != nil {
 		if ctx.Err() == nil {
@@ -81,10 +83,7 @@ func (m *HostMeter) measure(ctx context.Context, now time.Time) {
 		}
 		return
 	}
-	if m.lost > 0 {
-		m.log.Warn("measurements of this machine were lost while the database was away (limit maxWaiting)", "lost", m.lost)
-	}
-	m.waiting, m.lost = m.waiting[:0], 0
+	m.waiting = m.waiting[:0]
 }
 
 // read measures, and says once what cannot be read.

@@ -44,12 +44,48 @@ func (d *Digester) regressions(ctx context.Context, b *batch, now time.Time) err
 	if err != nil {
 		return err
 	}
+	pairs = d.comparable(pairs)
+	if len(pairs) == 0 {
+		return nil
+	}
+	endpoints, labels, err := d.namesOf(ctx, pairs)
+	if err != nil {
+		return err
+	}
 	for _, p := range pairs {
-		if err := d.compareReleases(ctx, b, p[0], p[1], now); err != nil {
+		if err := d.compareReleases(b, p, endpoints[p[1].endpoint], labels[p[1].id].Value, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// comparable leaves pairs out that were found slower already, or have too few requests.
+func (d *Digester) comparable(pairs [][2]release) [][2]release {
+	return slices.DeleteFunc(pairs, func(p [2]release) bool {
+		return d.regressed[[2]int32{p[1].endpoint, p[1].id}] || min(p[0].sum.Seen, p[1].sum.Seen) < int64(d.thresholds(p[1].endpoint).RegressionRequests)
+	})
+}
+
+func (d *Digester) thresholds(endpoint int32) detect.Thresholds {
+	if th, ok := d.settings.thresholds[endpoint]; ok {
+		return th
+	}
+	return detect.Defaults()
+}
+
+// namesOf gives the names of what is compared: two statements, however many pairs there are.
+func (d *Digester) namesOf(ctx context.Context, pairs [][2]release) (map[int32]model.Endpoint, map[int32]model.Label, error) {
+	var endpointIDs, labelIDs []int32
+	for _, p := range pairs {
+		endpointIDs, labelIDs = append(endpointIDs, p[1].endpoint), append(labelIDs, p[1].id)
+	}
+	endpoints, err := d.store.Endpoints(ctx, 0, endpointIDs)
+	if err != nil {
+		return nil, nil, err
+	}
+	labels, err := d.store.Labels(ctx, 0, compact(labelIDs))
+	return endpoints, labels, err
 }
 
 // newestTwo gives for each endpoint its newest release and the one before it, older first. Labels of releases have ids in
@@ -93,32 +129,16 @@ func distribution(s *Sum) detect.Distribution {
 
 // compareReleases files a regression when the newer release is surely slower. Its event has the same id whichever process
 // finds it, and however often.
-func (d *Digester) compareReleases(ctx context.Context, b *batch, before, after release, now time.Time) error {
-	th, ok := d.settings.thresholds[after.endpoint]
-	if !ok {
-		th = detect.Defaults()
-	}
-	key := [2]int32{after.endpoint, after.id}
-	if d.regressed[key] || min(before.sum.Seen, after.sum.Seen) < int64(th.RegressionRequests) {
-		return nil
-	}
-	endpoints, err := d.store.Endpoints(ctx, after.project, []int32{after.endpoint})
-	if err != nil {
-		return err
-	}
-	labels, err := d.store.Labels(ctx, after.project, []int32{after.id})
-	if err != nil {
-		return err
-	}
-	e := endpoints[after.endpoint]
-	it := &item{Request: trace.Request{Name: e.Name, Method: e.Method, Release: labels[after.id].Value, Start: now}, project: after.project, received: now,
+func (d *Digester) compareReleases(b *batch, p [2]release, e model.Endpoint, name string, now time.Time) error {
+	before, after := p[0], p[1]
+	it := &item{Request: trace.Request{Name: e.Name, Method: e.Method, Release: name, Start: now}, project: after.project, received: now,
 		row: model.RequestRow{Endpoint: after.endpoint, Release: after.id}}
 	found, _ := detect.Compare(distribution(before.sum), distribution(after.sum), detect.Change{Endpoint: detect.Endpoint(&it.Request), By: "release",
-		To: "release " + labels[after.id].Value}, th)
+		To: "release " + name}, d.thresholds(after.endpoint))
 	if found == nil {
 		return nil
 	}
-	d.regressed[key] = true
+	d.regressed[[2]int32{after.endpoint, after.id}] = true
 	return d.fileRegression(b, it, found)
 }
 
@@ -137,6 +157,6 @@ func (d *Digester) fileRegression(b *batch, it *item, f *detect.Finding) error {
 	e.Body = d.out.EncodeAll(body, nil)
 	b.events = append(b.events, e)
 	b.seen = append(b.seen, store.FindingSeen{Project: it.project, Key: key, Endpoint: it.row.Endpoint, Kind: string(f.Kind), At: it.received,
-		Release: it.row.Release, N: 1, Wasted: f.Wasted})
+		Release: it.row.Release, N: 1, Wasted: f.Wasted, Evidence: inWords(f)})
 	return nil
 }

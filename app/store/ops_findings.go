@@ -34,12 +34,15 @@ type FindingRow struct {
 	FixedIn             int32
 	N                   int64
 	Wasted              time.Duration
+	File                string // and Line: the code that asked
+	Line                int
+	Evidence            string
 	Issue, Number       int64 // 0: the issue is gone
 	Title               string
 	Status              model.Status
 }
 
-const findingColumns = `SELECT f.project_id, f.key, f.kind, f.endpoint_id, f.first_seen, f.last_seen, f.last_release, f.fixed_in, f.n, f.wasted_us,
+const findingColumns = `SELECT f.project_id, f.key, f.kind, f.endpoint_id, f.first_seen, f.last_seen, f.last_release, f.fixed_in, f.n, f.wasted_us, f.file, f.line, f.evidence,
 		coalesce(i.id, 0), coalesce(i.number, 0), coalesce(i.title, ''), coalesce(i.status, '')
 	FROM finding f LEFT JOIN issue_hash h ON h.project_id = f.project_id AND h.hash = f.hash LEFT JOIN issue i ON i.id = h.issue_id`
 
@@ -51,7 +54,7 @@ func (s *Store) findings(ctx context.Context, sql string, args ...any) ([]Findin
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f FindingRow, err error) {
 		var key []byte
 		var wasted int64
-		err = row.Scan(&f.Project, &key, &f.Kind, &f.Endpoint, &f.FirstSeen, &f.LastSeen, &f.LastRelease, &f.FixedIn, &f.N, &wasted,
+		err = row.Scan(&f.Project, &key, &f.Kind, &f.Endpoint, &f.FirstSeen, &f.LastSeen, &f.LastRelease, &f.FixedIn, &f.N, &wasted, &f.File, &f.Line, &f.Evidence,
 			&f.Issue, &f.Number, &f.Title, &f.Status)
 		copy(f.Key[:], key)
 		f.Wasted = time.Duration(wasted) * time.Microsecond
@@ -68,9 +71,9 @@ func (s *Store) FixedFindings(ctx context.Context) ([]FindingRow, error) {
 	return s.findings(ctx, ` WHERE f.fixed_in <> 0`)
 }
 
-// EndpointFindings gives the findings of an endpoint whose issues are there, the most wasteful first; at most 50.
-func (s *Store) EndpointFindings(ctx context.Context, endpoint int32) ([]FindingRow, error) {
-	return s.findings(ctx, ` WHERE f.endpoint_id = $1 AND i.id IS NOT NULL ORDER BY i.status <> 'unresolved', f.wasted_us DESC LIMIT 50`, endpoint)
+// EndpointFindings gives the findings of endpoints whose issues are there, the most wasteful first; at most 50.
+func (s *Store) EndpointFindings(ctx context.Context, endpoints []int32) ([]FindingRow, error) {
+	return s.findings(ctx, ` WHERE f.endpoint_id = ANY($1) AND i.id IS NOT NULL ORDER BY i.status <> 'unresolved', f.wasted_us DESC LIMIT 50`, endpoints)
 }
 
 // OpenFindings gives the findings of requests whose issues nobody has resolved or archived, and that were seen in a release; at most 500, those

@@ -90,6 +90,9 @@ type FindingSeen struct {
 	Release  int32
 	N        int64
 	Wasted   time.Duration
+	File     string // and Line: the code that asked; "" when it is not known
+	Line     int
+	Evidence string
 }
 
 // rollupLock is shared by whoever adds rows that are to be merged, and taken alone by whoever decides up to when they are:
@@ -224,12 +227,14 @@ func copyStatements(ctx context.Context, tx pgx.Tx, received time.Time, d *Reque
 func putFindings(ctx context.Context, tx pgx.Tx, _ time.Time, d *RequestDigest) error {
 	b := &pgx.Batch{}
 	for _, f := range d.Findings {
-		b.Queue(`INSERT INTO finding AS f (project_id, key, hash, endpoint_id, kind, first_seen, last_seen, last_release, n, wasted_us)
-			VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)
+		b.Queue(`INSERT INTO finding AS f (project_id, key, hash, endpoint_id, kind, first_seen, last_seen, last_release, n, wasted_us, file, line, evidence)
+			VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12)
 			ON CONFLICT (project_id, key) DO UPDATE SET n = f.n + excluded.n, last_seen = greatest(f.last_seen, excluded.last_seen),
 				hash = excluded.hash, last_release = greatest(f.last_release, excluded.last_release), wasted_us = excluded.wasted_us,
+				file = excluded.file, line = excluded.line, evidence = excluded.evidence,
 				fixed_in = CASE WHEN excluded.last_release >= f.fixed_in THEN 0 ELSE f.fixed_in END`,
-			f.Project, f.Key[:], f.Hash[:], f.Endpoint, f.Kind, f.At, f.Release, f.N, f.Wasted.Microseconds())
+			f.Project, f.Key[:], f.Hash[:], f.Endpoint, f.Kind, f.At, f.Release, f.N, f.Wasted.Microseconds(),
+			f.File, f.Line, f.Evidence)
 	}
 	if b.Len() == 0 {
 		return nil

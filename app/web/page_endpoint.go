@@ -185,15 +185,13 @@ func isOff(variant string) bool {
 }
 
 func (s *Server) endpointFindings(c *fiber.Ctx, project model.Project, e requests.Endpoint) (list []views.Finding, err error) {
-	for _, id := range e.IDs { // one, but for programs that share a project
-		rows, err := s.requests.EndpointFindings(c.UserContext(), id)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range rows {
-			list = append(list, views.Finding{Kind: detect.Kind(f.Kind).String(), Title: f.Title, ShortID: issues.ShortID(project.Slug, f.Number), Wasted: f.Wasted,
-				Seen: f.N, Status: f.Status})
-		}
+	rows, err := s.requests.EndpointFindings(c.UserContext(), e.IDs)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range rows {
+		list = append(list, views.Finding{Kind: detect.Kind(f.Kind).String(), Title: f.Title, Evidence: f.Evidence, ShortID: issues.ShortID(project.Slug, f.Number),
+			File: f.File, Line: f.Line, Wasted: f.Wasted, Seen: f.N, Status: f.Status})
 	}
 	return list, nil
 }

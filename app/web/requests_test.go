@@ -97,7 +97,7 @@ func TestRequestPages(t *testing.T) {
 
 	k.wants(k.get("/endpoints?project=shop").wantStatus(t, 200), "/cart/{id}/")
 	end := "/endpoint?project=shop&method=GET&name=" + url.QueryEscape("/cart/{id}/")
-	k.wants(k.get(end).wantStatus(t, 200), "p95", "N+1 query", "cart.sticky", "shop@1")
+	k.wants(k.get(end).wantStatus(t, 200), "p95", "N+1 query", "shop/totals.py:52", "8 calls", "cart.sticky", "shop@1")
 	k.wants(k.get(end+"&by=release&a=shop@1&b=shop@2").wantStatus(t, 200), "shop@2", "select name from product")
 	k.get(end+"&by=switch&overlay=day&samples=queries&period=7d").wantStatus(t, 200)
 	k.get(end+"&by=release&a=nobody&b=%3Cscript%3E&overlay=zzz&period=6h").wantStatus(t, 200)
