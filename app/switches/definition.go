@@ -218,11 +218,13 @@ const (
 
 // Labs offers a switch to people, who opt in and out themselves.
 type Labs struct {
-	Title    string   `json:"title" yaml:"title"`
-	Text     string   `json:"text,omitempty" yaml:"text,omitempty"`
-	Per      string   `json:"per,omitempty" yaml:"per,omitempty"` // "" a person, "forum" a forum's owner for the forum
-	Cap      int      `json:"cap,omitempty" yaml:"cap,omitempty"` // how many may opt in; 0 any
-	In       []string `json:"in,omitempty" yaml:"in,omitempty"`   // who did: ids of people or forums
-	Out      []string `json:"out,omitempty" yaml:"out,omitempty"`
+	Title string `json:"title" yaml:"title"`
+	Text  string `json:"text,omitempty" yaml:"text,omitempty"`
+	Per   string `json:"per,omitempty" yaml:"per,omitempty"` // "" a person, "forum" a forum's owner for the forum
+	Cap   int    `json:"cap,omitempty" yaml:"cap,omitempty"` // how many may opt in; 0 any
+	// In and Out are who did: ids of people or forums. They are kept apart from the switch, one by one, and put in before it is
+	// compiled.
+	In       []string `json:"-" yaml:"-"`
+	Out      []string `json:"-" yaml:"-"`
 	Feedback string   `json:"feedback,omitempty" yaml:"feedback,omitempty"` // address that opinions go to
 }
