@@ -82,12 +82,22 @@ func (b *perfBench) turn(ctx context.Context, s *perfSide, door perfDoor) (t tur
 	return turn{rate: float64(n) / lasted.Seconds(), p99: took[len(took)*99/100], cpu: (server + database) / n, database: database / n}, nil
 }
 
-// settleWithin is how long a server may take to store what it has acknowledged in its turn.
-const settleWithin = time.Minute
+// A recorder hands on what it has within a second, and the drain waits a quarter of one for more: settleLeast is longer than both,
+// and the same for a server without, so that what an idle server does counts alike. settleWithin is how long one may take to store
+// what it has acknowledged in its turn.
+const (
+	settleLeast  = 1500 * time.Millisecond
+	settleWithin = time.Minute
+)
 
 // settle waits until everything that a server took, and recorded of it, is in its database.
 func (s *perfSide) settle(ctx context.Context) error {
 	finished := -1.0
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(settleLeast):
+	}
 	for end := time.Now().Add(settleWithin); time.Now().Before(end); {
 		m, err := s.metrics()
 		if err != nil {
