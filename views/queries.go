@@ -52,11 +52,8 @@ type StatementRow struct {
 	Total, Mean, P95   time.Duration
 	Calls, RowsPerCall float64 // RowsPerCall is NaN where nobody told the rows
 	HasP95             bool
-	NoBlocks           bool  // blocks are not known: the server was not asked
-	Hit, Read          int64 // blocks
-	TempBlocks, WAL    int64
-	ReadTime           time.Duration
-	Share              float64 // of the total time, 0 to 1
+	IO                 *model.StatementIO // nil: the server was not asked
+	Share              float64            // of the total time, 0 to 1
 	// Impact is System Impact: how much of one core's or connection's time it takes, 1 is all of it.
 	Impact  float64
 	Spark   []int64 // its time in equal steps
@@ -115,7 +112,7 @@ type ExplainProps struct {
 }
 
 // queryRanks are by what statements are ranked, as the address has it and as people read it.
-var queryRanks = [][2]string{{"total", "Total time"}, {"mean", "Mean"}, {"calls", "Calls"}, {"rows", "Rows"}, {"io", "Blocks read"}, {"p95", "p95"}}
+var queryRanks = [][2]string{{"total", "Total time"}, {"mean", "Mean"}, {"calls", "Calls"}, {"rows", "Rows"}, {"io", "I/O"}, {"p95", "p95"}}
 
 // with is the address of the list with one choice changed.
 func (p QueriesProps) with(key, value string) templ.SafeURL {
@@ -257,10 +254,50 @@ func rowsShown(p QueriesProps) string {
 
 // blockHits is the share of a statement's blocks that were found in shared buffers.
 func blockHits(r StatementRow) string {
-	if r.NoBlocks || r.Hit+r.Read == 0 {
+	if r.IO == nil || r.IO.Hit+r.IO.Read == 0 {
 		return "–"
 	}
-	return shareOf(float64(r.Hit) / float64(r.Hit+r.Read))
+	return shareOf(float64(r.IO.Hit) / float64(r.IO.Hit+r.IO.Read))
+}
+
+// Moved is how many blocks it moved (model.StatementIO.Moved); 0 where nobody told.
+func (r StatementRow) Moved() int64 {
+	if r.IO == nil {
+		return 0
+	}
+	return r.IO.Moved()
+}
+
+// ioSub says which blocks a statement moved, the two kinds with the most first.
+func ioSub(io model.StatementIO) string {
+	type part struct {
+		n    int64
+		what string
+	}
+	parts := []part{{io.Read, " read"}, {io.Written, " written"}, {io.TempRead + io.TempDone, " temporary"}}
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.n, a.n) })
+	text := digits(float64(parts[0].n)) + parts[0].what
+	if parts[1].n > 0 {
+		text += ", " + digits(float64(parts[1].n)) + parts[1].what
+	}
+	return text
+}
+
+func hasIO(rows []StatementRow) bool {
+	return slices.ContainsFunc(rows, func(r StatementRow) bool { return r.IO != nil })
+}
+
+// rankOffered tells whether a ranking means anything: percentiles and blocks are not known of all statements.
+func rankOffered(p QueriesProps, rank string) bool {
+	switch rank {
+	case p.Rank:
+		return true
+	case "p95":
+		return hasP95(p.Rows)
+	case "io":
+		return hasIO(p.Rows)
+	}
+	return true
 }
 
 // sparkline is the line of a vital sign, drawn between its own least and most.

@@ -14,7 +14,7 @@ import (
 
 func sampleStatement() StatementRow {
 	return StatementRow{ID: "00d2f84e1a9c2eb7", Partition: "posts", SQL: "SELECT p.id, p.body FROM posts AS p WHERE p.thread_id = $1 ORDER BY p.score DESC LIMIT $2", Total: 12180 * time.Second, Mean: 690 * time.Microsecond,
-		P95: 2100 * time.Microsecond, HasP95: true, Calls: 17.6e6, RowsPerCall: 24.8, Hit: 990, Read: 10, TempBlocks: 3, WAL: 1 << 20, Share: .384, Impact: 1.4, Spark: []int64{1, 5, 0, 9},
+		P95: 2100 * time.Microsecond, HasP95: true, Calls: 17.6e6, RowsPerCall: 24.8, IO: &model.StatementIO{Hit: 990, Read: 10, TempDone: 3, WALBytes: 1 << 20}, Share: .384, Impact: 1.4, Spark: []int64{1, 5, 0, 9},
 		Callers: []StatementCaller{{Endpoint: "GET /embed/thread", URL: "/endpoints/1", Code: "thread.go:41", Calls: 3, Total: time.Second}}, Badges: []Badge{{"ok", "31 % faster"}}}
 }
 

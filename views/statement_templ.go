@@ -111,8 +111,8 @@ func StatementPage(c Chrome, p StatementProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if !p.Row.NoBlocks {
-				templ_7745c5c3_Err = statementTile("Buffer hits", blockHits(p.Row), digits(float64(p.Row.Read))+" blocks read").Render(ctx, templ_7745c5c3_Buffer)
+			if p.Row.IO != nil {
+				templ_7745c5c3_Err = statementTile("I/O", digits(float64(p.Row.Moved())), ioSub(*p.Row.IO)+" blocks").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -120,7 +120,7 @@ func StatementPage(c Chrome, p StatementProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = statementTile("Temporary", digits(float64(p.Row.TempBlocks)), "blocks written").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = statementTile("Buffer hits", blockHits(p.Row), ioTimes(*p.Row.IO)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -128,7 +128,7 @@ func StatementPage(c Chrome, p StatementProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = statementTile("WAL", byteText(p.Row.WAL), "").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = statementTile("WAL", byteText(p.Row.IO.WALBytes), digits(float64(p.Row.IO.Dirtied))+" blocks changed").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
