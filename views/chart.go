@@ -179,6 +179,14 @@ func (c Chart) xs() string {
 	return strings.Join(out, ",")
 }
 
+// clockSeconds is where an axis of time begins and how long its steps are, in seconds: scripts write times of another zone.
+func clockSeconds(c charts.Clock) string {
+	return strconv.FormatInt(c.From.Unix(), 10) + "," + strconv.FormatFloat(c.Step.Seconds(), 'f', -1, 64)
+}
+
+// top is the end of the axis in the unit of the readout.
+func (c Chart) top(s charts.Scale) string { return strconv.FormatFloat(s.In(s.Max), 'f', -1, 64) }
+
 func (c Chart) ys(s charts.Scale) string {
 	parts := make([]string, len(c.Lines))
 	for i, l := range c.Lines {
@@ -216,8 +224,8 @@ func (c Chart) bucketTitle(i int) string {
 
 // end is the name of a line beside its last value. At is in per cent from below.
 type end struct {
-	at   float64
-	text string
+	at         float64
+	text, mark string
 }
 
 // endHeight is how far apart two names are at least, in pixels.
@@ -227,7 +235,7 @@ func (c Chart) ends(s charts.Scale) []end {
 	var out []end
 	for _, l := range c.Lines {
 		if i := lastOf(l.Values); i >= 0 {
-			out = append(out, end{s.At(l.Values[i]), l.Name + " " + c.Unit.Text(l.Values[i])})
+			out = append(out, end{s.At(l.Values[i]), l.Name + " " + c.Unit.Text(l.Values[i]), l.Mark})
 		}
 	}
 	slices.SortFunc(out, func(a, b end) int { return int(math.Copysign(1, a.at-b.at)) })

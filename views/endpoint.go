@@ -2,6 +2,7 @@ package views
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -171,14 +172,49 @@ type heatRow struct {
 
 // heatRows are at most eight.
 func heatRows(h charts.Heatmap) (out []heatRow) {
-	rows, n := len(h.Bounds)-1, len(h.Counts)
-	for low, every := 0, max((rows+7)/8, 1); low < rows; low += every {
-		high := min(low+every, rows)
-		name := charts.Duration.Text(h.Bounds[low]) + " to " + charts.Duration.Text(h.Bounds[high])
-		out = append(out, heatRow{name, h.Share(0, n/2, low, high), h.Share(n/2, n, low, high)})
+	n := len(h.Counts)
+	for _, b := range heatBands(h) {
+		out = append(out, heatRow{b.name, h.Share(0, n/2, b.low, b.high), h.Share(n/2, n, b.low, b.high)})
 	}
 	return out
 }
+
+// heatBand is some rows of a heatmap, from low up to high.
+type heatBand struct {
+	name      string
+	low, high int
+}
+
+// heatBands are at most eight, from below.
+func heatBands(h charts.Heatmap) (out []heatBand) {
+	rows := len(h.Bounds) - 1
+	for low, every := 0, max((rows+7)/8, 1); low < rows; low += every {
+		high := min(low+every, rows)
+		out = append(out, heatBand{charts.Duration.Text(h.Bounds[low]) + " to " + charts.Duration.Text(h.Bounds[high]), low, high})
+	}
+	return out
+}
+
+// heatNumbers is what the readout of a heatmap says: requests by duration, the longest first as they are drawn.
+func heatNumbers(h charts.Heatmap) string {
+	bands := heatBands(h)
+	parts := make([]string, len(bands))
+	for i, b := range bands {
+		numbers := make([]string, len(h.Counts))
+		for c, rows := range h.Counts {
+			sum := 0.0
+			for _, n := range rows[b.low:b.high] {
+				sum += n
+			}
+			numbers[c] = strconv.FormatFloat(math.Round(sum*10)/10, 'f', -1, 64)
+		}
+		parts[len(bands)-1-i] = strconv.Quote(b.name) + ":[" + strings.Join(numbers, ",") + "]"
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// heatChartOf is the heatmap's clock and links, as other charts have them.
+func heatChartOf(p EndpointProps) Chart { return Chart{Clock: p.Clock, Zoom: p.address().timeless()} }
 
 // heatLabel says in words what the heatmap shows.
 func heatLabel(p EndpointProps, h charts.Heatmap) string {

@@ -349,7 +349,7 @@ func trendPanel(p StatementProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "\"></path></svg></div><details class=\"chart-data\"><summary>Show as table</summary><div class=\"table-wrap\"><table class=\"table\" data-dense><thead><tr><th scope=\"col\">From, UTC</th><th scope=\"col\" class=\"num\">Time</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "\"></path></svg></div><details class=\"chart-data\"><summary>Show as table</summary><div class=\"table-wrap\"><table class=\"table\" data-dense><thead><tr><th scope=\"col\">From, <span data-zone>UTC</span></th><th scope=\"col\" class=\"num\">Time</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
