@@ -2,6 +2,7 @@ package views
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -39,6 +40,9 @@ type Chart struct {
 	// Over is a ghost over a whole stack: its sum a period earlier; nil for none.
 	Over  []float64
 	Ghost string // what Before is called in the legend: the hour before, peak
+	// Limit is a value that a line across the chart marks, as LimitName; 0 for none. Of lines only.
+	Limit     float64
+	LimitName string
 	// CSV is where the numbers are as a file, Zoom the page's address without its period; "" for none.
 	CSV, Zoom string
 }
@@ -79,7 +83,7 @@ func (c Chart) scale() charts.Scale {
 	case c.Kind == Stack || c.Kind == Bars:
 		return charts.Linear(c.Unit, charts.Total(c.values()...), c.Over)
 	}
-	all := c.values()
+	all := append(c.values(), []float64{c.Limit})
 	for _, l := range c.Lines {
 		all = append(all, l.Before)
 	}
@@ -122,6 +126,9 @@ func (c Chart) paths(s charts.Scale) []drawn {
 		ghost, _ := charts.Line(l.Before, s, false)
 		path, last := charts.Line(l.Values, s, c.Clock.Open)
 		out = append(out, drawn{"ln", "prev", ghost}, drawn{"ln", l.Mark, path}, drawn{"ln open", l.Mark, last})
+	}
+	if c.Limit > 0 {
+		out = append(out, drawn{"ln", "guard", fmt.Sprintf("M0 %.1fH%d", s.Y(c.Limit), charts.Width)})
 	}
 	return slices.DeleteFunc(out, func(d drawn) bool { return d.d == "" })
 }
@@ -166,6 +173,9 @@ func (c Chart) label() string {
 	var out []string
 	for _, l := range c.Lines {
 		out = append(out, charts.Trend(c.Clock, c.Unit, l.Series))
+	}
+	if c.Limit > 0 {
+		out = append(out, title(c.LimitName)+": "+c.Unit.Text(c.Limit)+".")
 	}
 	return strings.TrimSpace(c.Title + ". " + strings.Join(out, " "))
 }

@@ -23,6 +23,7 @@ type EndpointProps struct {
 	Before *Timing
 	// ApdexT is the duration up to which a request satisfies; four times as long it is still tolerated.
 	ApdexT time.Duration
+	Budget Budget
 	Series EndpointSeries
 	// Overlay is hour, day or week, and Ghost the series of that long ago; "" for no overlay.
 	Overlay string
@@ -132,7 +133,7 @@ func (p EndpointProps) durations() Chart {
 	}
 	c := p.chart("Duration", "", Lines, charts.Duration, line("p50", s.P50, g.P50), line("p75", s.P75, nil), line("p95", s.P95, g.P95), line("p99", s.P99, nil))
 	c.Ends = true
-	return c
+	return c.limited(p.Budget.P95)
 }
 
 func (p EndpointProps) timeByCategory() Chart {
@@ -290,7 +291,7 @@ func (p EndpointProps) since(d delta) delta {
 
 // changed is how many thresholds are not the usual ones.
 func (p EndpointProps) changed() (n int64) {
-	for _, f := range p.Thresholds {
+	for _, f := range p.detectorFields() {
 		if f.Value != f.Default {
 			n++
 		}
@@ -301,9 +302,9 @@ func (p EndpointProps) changed() (n int64) {
 // thresholdsTitle is the line above the thresholds.
 func (p EndpointProps) thresholdsTitle() string {
 	if n := p.changed(); n > 0 {
-		return plural(int64(len(p.Thresholds)), "threshold") + " of the detectors, " + count(n) + " changed"
+		return plural(int64(len(p.detectorFields())), "threshold") + " of the detectors, " + count(n) + " changed"
 	}
-	return plural(int64(len(p.Thresholds)), "threshold") + " of the detectors, all as usual"
+	return plural(int64(len(p.detectorFields())), "threshold") + " of the detectors, all as usual"
 }
 
 // thresholdHint is what a threshold means, its usual value when this is another one, and how to turn it off.
@@ -312,7 +313,10 @@ func thresholdHint(f detect.Field) string {
 	if f.Value != f.Default {
 		hint += ", usually " + itoa(f.Default)
 	}
-	if f.Off {
+	switch {
+	case f.Budget():
+		return title(f.Meaning) + "; 0 is no budget. Pages mark what is over it."
+	case f.Off:
 		hint += "; 0 turns the detector off"
 	}
 	return hint + "."
