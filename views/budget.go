@@ -23,23 +23,27 @@ func (b Budget) overQueries(t Timing) bool {
 	return b.Queries > 0 && !t.few() && t.Queries > float64(b.Queries)
 }
 
-// budgetName is a number's name with its budget: "p95, over its budget of 300 ms".
-func budgetName(name, limit string, is, over bool) string {
-	switch {
-	case over:
-		return name + ", over its budget of " + limit
-	case is:
-		return name + ", budget " + limit
-	}
-	return name
-}
-
+// p95Name is the name of the number with its budget.
 func (p EndpointProps) p95Name() string {
-	return budgetName("p95", took(p.Budget.P95), p.Budget.P95 > 0, p.Budget.over(p.Timing))
+	switch {
+	case p.Budget.over(p.Timing):
+		return "p95, over " + took(p.Budget.P95)
+	case p.Budget.P95 > 0:
+		return "p95, budget " + took(p.Budget.P95)
+	}
+	return "p95"
 }
 
-func (p EndpointProps) queriesName() string {
-	return budgetName("Queries per request", itoa(p.Budget.Queries), p.Budget.Queries > 0, p.Budget.overQueries(p.Timing))
+// queriesSub stands below the queries of a median request.
+func (p EndpointProps) queriesSub() delta {
+	most := charts.Count.Text(p.Timing.MaxQueries) + " at most"
+	switch {
+	case p.Budget.overQueries(p.Timing):
+		return delta{text: "over its budget of " + itoa(p.Budget.Queries), tone: "bad"}
+	case p.Budget.Queries > 0:
+		return delta{text: "budget " + itoa(p.Budget.Queries) + ", " + most}
+	}
+	return delta{text: "median, " + most}
 }
 
 func (p EndpointProps) p95Tone() string {

@@ -18,11 +18,11 @@ func TestBudget(t *testing.T) {
 		timing    Timing
 		has, lack string
 	}{
-		"none":    {Budget{}, many, "<dt>p95</dt>", "budget of"},
-		"over":    {Budget{P95: many.P95 - time.Millisecond}, many, "p95, over its budget of ", "p95, budget"},
-		"equal":   {Budget{P95: many.P95}, many, "p95, budget ", "over its budget"},
-		"few":     {Budget{P95: time.Millisecond}, few, "p95, budget 1 ms", "over its budget"},
-		"queries": {Budget{Queries: 1}, many, "Queries per request, over its budget of 1<", "p95, "},
+		"none":    {Budget{}, many, "<dt>p95</dt>", "budget"},
+		"over":    {Budget{P95: many.P95 - time.Millisecond}, many, "p95, over ", "p95, budget"},
+		"equal":   {Budget{P95: many.P95}, many, "p95, budget ", "p95, over"},
+		"few":     {Budget{P95: time.Millisecond}, few, "p95, budget 1 ms", "p95, over"},
+		"queries": {Budget{Queries: 1}, many, "over its budget of 1<", "p95, "},
 	} {
 		p.Budget, p.Timing = one.budget, one.timing
 		html := rendered(t, endpointTiles(p))

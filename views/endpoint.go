@@ -333,7 +333,11 @@ func least(f detect.Field) int {
 // thresholdName is a threshold's name in words: n plus one query count.
 func thresholdName(f detect.Field) string {
 	name := strings.TrimSuffix(strings.TrimSuffix(f.Name, "_ms"), "_percent")
-	return joined(title(strings.ReplaceAll(name, "_", " ")), f.Unit)
+	name = title(strings.ReplaceAll(name, "_", " "))
+	if strings.HasSuffix(name, f.Unit) {
+		return name
+	}
+	return joined(name, f.Unit)
 }
 
 // maxApdexT is an hour in milliseconds: nobody who waits longer is satisfied.

@@ -307,7 +307,7 @@ func endpointTiles(p EndpointProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = tile(p.queriesName(), charts.Count, t.Queries, p.queriesTone(), delta{text: "median, " + charts.Count.Text(t.MaxQueries) + " at most"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = tile("Queries per request", charts.Count, t.Queries, p.queriesTone(), p.queriesSub()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

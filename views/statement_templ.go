@@ -562,7 +562,7 @@ func statementSamples(c Chrome, samples []StatementSample) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if len(samples) > 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<section class=\"panel\" aria-labelledby=\"samp-h\"><header class=\"panel-head\"><h2 id=\"samp-h\">Samples</h2></header><ul class=\"panel-body facts\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<section class=\"panel\" aria-labelledby=\"samp-h\"><header class=\"panel-head\"><h2 id=\"samp-h\">Samples</h2></header><ul class=\"panel-body server-calls\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -68,8 +68,8 @@ var known = []struct {
 	{Field{"regression_requests", "requests", "requests on each side of a change", 0, 200, 20, 1_000_000_000, true}, func(t *Thresholds) *int { return &t.RegressionRequests }},
 	{Field{"regression_ms", "ms", "rise of p95", 0, 20, 0, hour, false}, func(t *Thresholds) *int { return &t.RegressionMs }},
 	{Field{"regression_percent", "%", "rise of p95 as a share of what it was", 0, 20, 0, 10_000, false}, func(t *Thresholds) *int { return &t.RegressionPercent }},
-	{Field{"budget_p95_ms", "ms", "p95 that this endpoint may have", 0, 0, 1, hour, true}, func(t *Thresholds) *int { return &t.BudgetP95 }},
-	{Field{"budget_queries", "queries", "database queries that a median request may make", 0, 0, 1, 100_000, true}, func(t *Thresholds) *int { return &t.BudgetQueries }},
+	{Field{"budget_p95_ms", "ms", "what the p95 here may be", 0, 0, 1, hour, true}, func(t *Thresholds) *int { return &t.BudgetP95 }},
+	{Field{"budget_queries", "queries", "how many database queries a median request may make", 0, 0, 1, 100_000, true}, func(t *Thresholds) *int { return &t.BudgetQueries }},
 }
 
 // hour in milliseconds: no request that someone waits for takes longer.
