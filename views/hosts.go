@@ -11,7 +11,7 @@ import (
 type HostsProps struct {
 	Period model.Period
 	Clock  charts.Clock
-	// Tier is how long a step of the measurements shown is: 15 s for a day, 1 min for two weeks, 10 min for a year.
+	// Tier is how long a step of the measurements shown is: 15 s for a day, 1 min for two weeks, 10 min and 6 h for a year.
 	Tier  time.Duration
 	Hosts []HostRow
 	// Host is the one whose Metrics these are; "" when there is none.

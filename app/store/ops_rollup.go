@@ -29,6 +29,7 @@ func rollups() []rollup {
 		{"endpoint_hour", "endpoint_day", day, day, true},
 		{"statement_raw", "statement_ten", 10 * time.Minute, 10 * time.Minute, true}, {"statement_ten", "statement_hour", time.Hour, time.Hour, true},
 		{"host_fine", "host_minute", time.Minute, time.Minute, true}, {"host_minute", "host_ten", 10 * time.Minute, 10 * time.Minute, true},
+		{"host_ten", "host_six", 6 * time.Hour, 6 * time.Hour, true},
 	}
 }
 
@@ -94,7 +95,7 @@ func (s *Store) merge(ctx context.Context, step rollup, limit time.Time) (n int,
 
 func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received time.Time) (int, error) {
 	switch step.from {
-	case "host_fine", "host_minute":
+	case "host_fine", "host_minute", "host_ten":
 		return mergeHosts(ctx, tx, step, from, to, received)
 	case "endpoint_raw", "endpoint_minute", "endpoint_hour":
 		rows, err := readEndpointRollups(ctx, tx, `SELECT `+endpointRollupColumns+` FROM `+step.from+` WHERE received >= $1 AND received < $2`, from, to)
