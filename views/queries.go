@@ -345,24 +345,30 @@ func verdictWord(v model.Verdict) string {
 	return "not enough data"
 }
 
-// trendPoint is one line of the table behind a statement's trend.
-type trendPoint struct {
-	at    time.Time
-	spent int64 // microseconds
+// trend is the statement's time over the page's stretch of time.
+func (p StatementProps) trend() Chart {
+	values := make([]float64, len(p.Row.Spark))
+	for i, us := range p.Row.Spark {
+		values[i] = float64(us) / 1000
+	}
+	return Chart{Title: "Time in this statement", Sub: timeSum(p.Row.Total) + " in " + span(p.To.Sub(p.From)), Kind: Bars, Unit: charts.Duration,
+		Clock: charts.Clock{From: p.From, Step: p.Step, N: len(values)}, Lines: []ChartLine{{charts.Series{Name: "time", Values: values, By: charts.Sum}, "db", nil}}, Height: 84}
 }
 
-// trend are the steps of a statement's hour, put together into at most 24 for its table.
-func (p StatementProps) trend() (out []trendPoint) {
-	n := len(p.Row.Spark)
-	step := max((n+23)/24, 1)
-	for i := 0; i < n; i += step {
-		point := trendPoint{at: p.From.Add(time.Duration(i) * p.Step)}
-		for _, v := range p.Row.Spark[i:min(i+step, n)] {
-			point.spent += v
-		}
-		out = append(out, point)
+// shareText stands below the total time; a page of a project knows this statement alone.
+func (p StatementProps) shareText() string {
+	if p.Row.Share == 0 {
+		return "in " + span(p.To.Sub(p.From))
 	}
-	return out
+	return shareOf(p.Row.Share) + " of all"
+}
+
+// meanText says whose clock the mean is of.
+func (p StatementProps) meanText() string {
+	if p.Row.Project != "" {
+		return "a call"
+	}
+	return "of the server's own time"
 }
 
 func trendPath(values []int64) string { return charts.Bars(values, nil, charts.Most(values), 0.2) }
