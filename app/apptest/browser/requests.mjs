@@ -149,7 +149,7 @@ async function zooms(page, one, script) {
   await leads(page, page.locator(".wf .axis a").nth(1));
   check(param(page, "from") && param(page, "to"), `the axis leads to ${page.url()}`);
   check(await page.locator("table.wf tbody tr").count() < 7 && await page.locator(".minimap .here").count() === 1, "a zoomed waterfall shows all, or does not say where it is");
-  await audit(page, "a zoomed waterfall");
+  if (script) await audit(page, "a zoomed waterfall"); // axe-core needs the timers of a page
   await leads(page, page.locator("[data-zoom-out]"));
   check(await page.locator("table.wf tbody tr").count() === 7, "Zoom out does not show all rows");
   if (!script) return;
