@@ -131,3 +131,30 @@ func TestFigures(t *testing.T) {
 		}
 	}
 }
+
+// TestQueriesIO: I/O is a column and a ranking where a server's counters tell it, and nowhere else.
+func TestQueriesIO(t *testing.T) {
+	t.Parallel()
+	c := sampleChrome("/queries")
+	known := StatementRow{ID: "1", SQL: "select 1", Calls: 1, IO: &model.StatementIO{Hit: 90, Read: 10, Written: 5, TempRead: 1, TempDone: 2, WALBytes: 4096, WriteTime: 3 * time.Millisecond}}
+	blind := StatementRow{ID: "2", SQL: "select 2", Calls: 1}
+	for name, one := range map[string]struct {
+		rows       []StatementRow
+		rank       string
+		head, link bool
+	}{"known": {[]StatementRow{known, blind}, "total", true, true}, "blind": {[]StatementRow{blind}, "total", false, false}, "asked for": {[]StatementRow{blind}, "io", false, true}} {
+		html := rendered(t, QueriesPage(c, QueriesProps{Rank: one.rank, Rows: one.rows, Found: len(one.rows), From: sampleNow.Add(-time.Hour), To: sampleNow}))
+		if strings.Contains(html, "I/O, blocks") != one.head || strings.Contains(html, ">I/O<") != one.link {
+			t.Errorf("%s: %v and %v", name, strings.Contains(html, "I/O, blocks"), strings.Contains(html, ">I/O<"))
+		}
+		if one.head && (!strings.Contains(html, `title="10 read, 5 written"`) || !strings.Contains(html, ">18<") || !strings.Contains(html, "90 % hit")) {
+			t.Errorf("%s: the numbers are not there", name)
+		}
+	}
+	html := rendered(t, StatementPage(c, StatementProps{Row: known, From: sampleNow.Add(-time.Hour), To: sampleNow, Step: time.Minute}))
+	for _, want := range []string{"<dt>I/O</dt><dd>18</dd>", "0 ms reading, 3 ms writing", "4 kB"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the statement's page lacks %q", want)
+		}
+	}
+}
