@@ -12,12 +12,86 @@
       const line = document.createElement("div");
       line.className = "peek"; line.hidden = true; line.append(document.createElement("div"));
       plot.append(line);
-      known.set(plot, { line, at: -1, xs: plot.dataset.x.split(","), ys: Object.entries(JSON.parse(plot.dataset.y)), unit: plot.dataset.u ?? "" });
+      known.set(plot, { line, at: -1, xs: plot.dataset.x.split(","), ys: Object.entries(JSON.parse(plot.dataset.y)), unit: plot.dataset.u ?? "", sparse: "sparse" in plot.dataset });
     }
     return known.get(plot);
   };
-  const words = (d, i) => [d.xs[i], ...d.ys.map(([name, v]) => `${name} ${v[i] ?? "no data"}${v[i] == null || !d.unit ? "" : " " + d.unit}`)];
+  // Of a heatmap (data-sparse) only the rows that have something are read.
+  const words = (d, i, off) => {
+    const ys = d.ys.filter(([name, v]) => !off?.has(name) && (!d.sparse || v[i] > 0));
+    return [d.xs[i], ...ys.map(([name, v]) => `${name} ${v[i] ?? "no data"}${v[i] == null || !d.unit ? "" : " " + d.unit}`), ...(d.sparse && !ys.length ? ["nothing"] : [])];
+  };
   const links = plot => plot.querySelectorAll(".buckets > a");
+
+  document.addEventListener("clock", () => document.querySelectorAll(".plot[data-x]").forEach(p => { if (known.has(p)) known.get(p).xs = p.dataset.x.split(","); }));
+
+  // The names in a legend are buttons that hide their series and show it again, for as long as the page is looked at: also when
+  // a part of it is replaced. The axis stays, and what is stacked closes up.
+  const off = new Map(); // by the title of a chart: hidden names
+  const hidden = plot => off.get(plot.dataset.label);
+  const drawings = new WeakMap(); // paths as the server drew them
+  const bars = (values, base, top) => values.map((v, i) => {
+    if (!(v > 0)) return "";
+    const room = 1000 / values.length, y = n => (100 - n / top * 100).toFixed(1);
+    return `M${(i * room + room * .09).toFixed(1)} ${y(base[i])}V${y(base[i] + v)}h${(room * .82).toFixed(1)}V${y(base[i])}Z`;
+  }).join("");
+  const surface = (values, base, top) => {
+    const n = values.length, x = i => ((i + .5) / n * 1000).toFixed(1), y = v => (100 - v / top * 100).toFixed(1);
+    let d = "";
+    for (let i = 0; i < n; i++) {
+      const first = i;
+      while (i < n && values[i] != null) i++;
+      if (i === first) continue;
+      const run = Array.from({ length: i - first }, (_, k) => first + k), left = (first / n * 1000).toFixed(1), right = (i / n * 1000).toFixed(1);
+      d += `M${left} ${y(base[first])}V${y(base[first] + values[first])}` + run.map(k => `L${x(k)} ${y(base[k] + values[k])}`).join("") +
+        `H${right}V${y(base[i - 1])}` + run.reverse().map(k => `L${x(k)} ${y(base[k])}`).join("") + `H${left}Z`;
+    }
+    return d;
+  };
+  // The last bar is a path of its own while its bucket still fills.
+  const restack = (plot, gone) => {
+    const { ys, xs } = data(plot), stack = plot.dataset.kind === "stack", top = +plot.dataset.top || 1, base = new Array(xs.length).fill(0);
+    const shown = ys.filter(([name]) => !gone.has(name)), paths = name => plot.querySelectorAll(`path[data-p="${CSS.escape(marks.get(plot).get(name))}"]`);
+    for (const [name, values] of shown) {
+      const drawn = [...paths(name)], open = drawn.some(p => p.classList.contains("open")), last = values.length - 1;
+      for (const path of drawn) {
+        if (!drawings.has(path)) drawings.set(path, path.getAttribute("d"));
+        const mine = stack || !open ? values : values.map((v, k) => (k === last) === path.classList.contains("open") ? v : 0);
+        path.setAttribute("d", gone.size ? (stack ? surface : bars)(mine, base, top) : drawings.get(path));
+      }
+      values.forEach((v, k) => { base[k] += Math.max(v ?? 0, 0); });
+    }
+  };
+  const marks = new WeakMap(); // of a plot: the colour of each name
+  const legend = plot => {
+    const entries = plot.closest("figure")?.querySelectorAll(".chart-head .legend > span:has(> .swatch)") ?? [];
+    if (!plot.dataset.kind || entries.length < 2) return;
+    const buttons = new Map(), mine = new Map();
+    marks.set(plot, mine);
+    const paint = touched => {
+      const gone = hidden(plot) ?? new Set();
+      buttons.forEach((button, name) => {
+        button.setAttribute("aria-pressed", String(!gone.has(name)));
+        plot.querySelectorAll(`[data-p="${CSS.escape(mine.get(name))}"]`).forEach(el => el.toggleAttribute("data-off", gone.has(name)));
+      });
+      if (touched && ["stack", "bars"].includes(plot.dataset.kind)) restack(plot, gone);
+    };
+    entries.forEach(entry => {
+      const button = document.createElement("button"), name = entry.textContent.trim();
+      button.type = "button"; button.className = "series";
+      mine.set(name, entry.firstElementChild.dataset.p ?? "prev"); // that of a period earlier
+      buttons.set(name, button);
+      button.append(...entry.childNodes);
+      entry.replaceWith(button);
+      button.addEventListener("click", () => {
+        const gone = hidden(plot) ?? new Set();
+        if (!gone.delete(name)) gone.add(name);
+        off.set(plot.dataset.label, gone);
+        paint(true);
+      });
+    });
+    paint(hidden(plot)?.size > 0);
+  };
 
   // Plots within one [data-sync] share a clock, so their readouts move together.
   const peers = plot => {
@@ -30,7 +104,7 @@
     d.line.hidden = false;
     d.line.style.left = at * 100 + "%";
     d.line.toggleAttribute("data-flip", at > .5);
-    d.line.firstChild.textContent = words(d, i).join(d.ys.length > 2 ? "\n" : "   "); // many would run off the page
+    d.line.firstChild.textContent = words(d, i, hidden(p)).join(d.ys.length > 2 ? "\n" : "   "); // many would run off the page
   });
   const hide = plot => peers(plot).forEach(p => { data(p).line.hidden = true; data(p).at = -1; });
   const bucket = (plot, x) => {
@@ -102,7 +176,7 @@
       brush.to = i; brush.el.hidden = false; paint();
     } else end();
     show(plot, i);
-    readout.textContent = words(d, i).join(", ");
+    readout.textContent = words(d, i, hidden(plot)).join(", ");
   };
   document.addEventListener("keydown", e => {
     const plot = plotOf(e);
@@ -124,6 +198,7 @@
   const ready = () => document.querySelectorAll(".plot[data-x]:not([tabindex])").forEach(plot => {
     plot.tabIndex = 0;
     plot.setAttribute("role", "group");
+    legend(plot);
     plot.setAttribute("aria-label", `${plot.dataset.label || "Chart"}: arrow keys read it${links(plot).length ? ", Enter zooms" : ""}`);
   });
   document.addEventListener("DOMContentLoaded", () => { document.body.append(readout); ready(); });

@@ -7,7 +7,7 @@ import (
 
 func TestEveryFileOpens(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"tokens.css", "base.css", "components.css", "pages.css", "charts.css", "kibitz.js", "charts.js", "favicon.svg"} {
+	for _, name := range []string{"tokens.css", "base.css", "components.css", "pages.css", "charts.css", "kibitz.js", "charts.js", "waterfall.js", "clock.js", "favicon.svg"} {
 		p := Path(name)
 		body, gz, kind, ok := Open(strings.TrimPrefix(p, "/static/"))
 		if !ok || len(body) == 0 || kind == "" || (gz != nil && len(gz) >= len(body)) {

@@ -2,6 +2,7 @@ package views
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -39,6 +40,9 @@ type Chart struct {
 	// Over is a ghost over a whole stack: its sum a period earlier; nil for none.
 	Over  []float64
 	Ghost string // what Before is called in the legend: the hour before, peak
+	// Limit is a value that a line across the chart marks, as LimitName; 0 for none. Of lines only.
+	Limit     float64
+	LimitName string
 	// CSV is where the numbers are as a file, Zoom the page's address without its period; "" for none.
 	CSV, Zoom string
 }
@@ -79,7 +83,7 @@ func (c Chart) scale() charts.Scale {
 	case c.Kind == Stack || c.Kind == Bars:
 		return charts.Linear(c.Unit, charts.Total(c.values()...), c.Over)
 	}
-	all := c.values()
+	all := append(c.values(), []float64{c.Limit})
 	for _, l := range c.Lines {
 		all = append(all, l.Before)
 	}
@@ -122,6 +126,9 @@ func (c Chart) paths(s charts.Scale) []drawn {
 		ghost, _ := charts.Line(l.Before, s, false)
 		path, last := charts.Line(l.Values, s, c.Clock.Open)
 		out = append(out, drawn{"ln", "prev", ghost}, drawn{"ln", l.Mark, path}, drawn{"ln open", l.Mark, last})
+	}
+	if c.Limit > 0 {
+		out = append(out, drawn{"ln", "guard", fmt.Sprintf("M0 %.1fH%d", s.Y(c.Limit), charts.Width)})
 	}
 	return slices.DeleteFunc(out, func(d drawn) bool { return d.d == "" })
 }
@@ -167,6 +174,9 @@ func (c Chart) label() string {
 	for _, l := range c.Lines {
 		out = append(out, charts.Trend(c.Clock, c.Unit, l.Series))
 	}
+	if c.Limit > 0 {
+		out = append(out, title(c.LimitName)+": "+c.Unit.Text(c.Limit)+".")
+	}
 	return strings.TrimSpace(c.Title + ". " + strings.Join(out, " "))
 }
 
@@ -178,6 +188,14 @@ func (c Chart) xs() string {
 	}
 	return strings.Join(out, ",")
 }
+
+// clockSeconds is where an axis of time begins and how long its steps are, in seconds: scripts write times of another zone.
+func clockSeconds(c charts.Clock) string {
+	return strconv.FormatInt(c.From.Unix(), 10) + "," + strconv.FormatFloat(c.Step.Seconds(), 'f', -1, 64)
+}
+
+// top is the end of the axis in the unit of the readout.
+func (c Chart) top(s charts.Scale) string { return strconv.FormatFloat(s.In(s.Max), 'f', -1, 64) }
 
 func (c Chart) ys(s charts.Scale) string {
 	parts := make([]string, len(c.Lines))
@@ -216,8 +234,8 @@ func (c Chart) bucketTitle(i int) string {
 
 // end is the name of a line beside its last value. At is in per cent from below.
 type end struct {
-	at   float64
-	text string
+	at         float64
+	text, mark string
 }
 
 // endHeight is how far apart two names are at least, in pixels.
@@ -227,7 +245,7 @@ func (c Chart) ends(s charts.Scale) []end {
 	var out []end
 	for _, l := range c.Lines {
 		if i := lastOf(l.Values); i >= 0 {
-			out = append(out, end{s.At(l.Values[i]), l.Name + " " + c.Unit.Text(l.Values[i])})
+			out = append(out, end{s.At(l.Values[i]), l.Name + " " + c.Unit.Text(l.Values[i]), l.Mark})
 		}
 	}
 	slices.SortFunc(out, func(a, b end) int { return int(math.Copysign(1, a.at-b.at)) })

@@ -208,7 +208,7 @@ func TestChartsEmpty(t *testing.T) {
 		{PulsePage(c, noSwitch), "What arrived", "Recent flips"},
 		{PulsePage(c, PulseProps{Projects: 3}), "Choose a project to connect", "Make a project"},
 		{HostsPage(c, HostsProps{}), "No host was measured", "<figure"},
-		{HostsPage(c, one), "Not measured here: Memory, Load, Swap", "NaN"},
+		{HostsPage(c, one), "Not measured here: Memory, Load, Stalled on, Swap", "NaN"},
 	} {
 		html := rendered(t, k.page)
 		if !strings.Contains(html, k.want) || strings.Contains(html, k.lack) {

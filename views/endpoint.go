@@ -2,6 +2,7 @@ package views
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type EndpointProps struct {
 	Before *Timing
 	// ApdexT is the duration up to which a request satisfies; four times as long it is still tolerated.
 	ApdexT time.Duration
+	Budget Budget
 	Series EndpointSeries
 	// Overlay is hour, day or week, and Ghost the series of that long ago; "" for no overlay.
 	Overlay string
@@ -131,7 +133,7 @@ func (p EndpointProps) durations() Chart {
 	}
 	c := p.chart("Duration", "", Lines, charts.Duration, line("p50", s.P50, g.P50), line("p75", s.P75, nil), line("p95", s.P95, g.P95), line("p99", s.P99, nil))
 	c.Ends = true
-	return c
+	return c.limited(p.Budget.P95)
 }
 
 func (p EndpointProps) timeByCategory() Chart {
@@ -171,14 +173,49 @@ type heatRow struct {
 
 // heatRows are at most eight.
 func heatRows(h charts.Heatmap) (out []heatRow) {
-	rows, n := len(h.Bounds)-1, len(h.Counts)
-	for low, every := 0, max((rows+7)/8, 1); low < rows; low += every {
-		high := min(low+every, rows)
-		name := charts.Duration.Text(h.Bounds[low]) + " to " + charts.Duration.Text(h.Bounds[high])
-		out = append(out, heatRow{name, h.Share(0, n/2, low, high), h.Share(n/2, n, low, high)})
+	n := len(h.Counts)
+	for _, b := range heatBands(h) {
+		out = append(out, heatRow{b.name, h.Share(0, n/2, b.low, b.high), h.Share(n/2, n, b.low, b.high)})
 	}
 	return out
 }
+
+// heatBand is some rows of a heatmap, from low up to high.
+type heatBand struct {
+	name      string
+	low, high int
+}
+
+// heatBands are at most eight, from below.
+func heatBands(h charts.Heatmap) (out []heatBand) {
+	rows := len(h.Bounds) - 1
+	for low, every := 0, max((rows+7)/8, 1); low < rows; low += every {
+		high := min(low+every, rows)
+		out = append(out, heatBand{charts.Duration.Text(h.Bounds[low]) + " to " + charts.Duration.Text(h.Bounds[high]), low, high})
+	}
+	return out
+}
+
+// heatNumbers is what the readout of a heatmap says: requests by duration, the longest first as they are drawn.
+func heatNumbers(h charts.Heatmap) string {
+	bands := heatBands(h)
+	parts := make([]string, len(bands))
+	for i, b := range bands {
+		numbers := make([]string, len(h.Counts))
+		for c, rows := range h.Counts {
+			sum := 0.0
+			for _, n := range rows[b.low:b.high] {
+				sum += n
+			}
+			numbers[c] = strconv.FormatFloat(math.Round(sum*10)/10, 'f', -1, 64)
+		}
+		parts[len(bands)-1-i] = strconv.Quote(b.name) + ":[" + strings.Join(numbers, ",") + "]"
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// heatChartOf is the heatmap's clock and links, as other charts have them.
+func heatChartOf(p EndpointProps) Chart { return Chart{Clock: p.Clock, Zoom: p.address().timeless()} }
 
 // heatLabel says in words what the heatmap shows.
 func heatLabel(p EndpointProps, h charts.Heatmap) string {
@@ -254,7 +291,7 @@ func (p EndpointProps) since(d delta) delta {
 
 // changed is how many thresholds are not the usual ones.
 func (p EndpointProps) changed() (n int64) {
-	for _, f := range p.Thresholds {
+	for _, f := range p.detectorFields() {
 		if f.Value != f.Default {
 			n++
 		}
@@ -265,9 +302,9 @@ func (p EndpointProps) changed() (n int64) {
 // thresholdsTitle is the line above the thresholds.
 func (p EndpointProps) thresholdsTitle() string {
 	if n := p.changed(); n > 0 {
-		return plural(int64(len(p.Thresholds)), "threshold") + " of the detectors, " + count(n) + " changed"
+		return plural(int64(len(p.detectorFields())), "threshold") + " of the detectors, " + count(n) + " changed"
 	}
-	return plural(int64(len(p.Thresholds)), "threshold") + " of the detectors, all as usual"
+	return plural(int64(len(p.detectorFields())), "threshold") + " of the detectors, all as usual"
 }
 
 // thresholdHint is what a threshold means, its usual value when this is another one, and how to turn it off.
@@ -276,7 +313,10 @@ func thresholdHint(f detect.Field) string {
 	if f.Value != f.Default {
 		hint += ", usually " + itoa(f.Default)
 	}
-	if f.Off {
+	switch {
+	case f.Budget():
+		return title(f.Meaning) + "; 0 is no budget. Pages mark what is over it."
+	case f.Off:
 		hint += "; 0 turns the detector off"
 	}
 	return hint + "."
@@ -293,7 +333,11 @@ func least(f detect.Field) int {
 // thresholdName is a threshold's name in words: n plus one query count.
 func thresholdName(f detect.Field) string {
 	name := strings.TrimSuffix(strings.TrimSuffix(f.Name, "_ms"), "_percent")
-	return joined(title(strings.ReplaceAll(name, "_", " ")), f.Unit)
+	name = title(strings.ReplaceAll(name, "_", " "))
+	if strings.HasSuffix(name, f.Unit) {
+		return name
+	}
+	return joined(name, f.Unit)
 }
 
 // maxApdexT is an hour in milliseconds: nobody who waits longer is satisfied.

@@ -29,6 +29,7 @@ type EndpointRow struct {
 	Project      model.Project
 	Method, Name string
 	Timing       Timing
+	Budget       Budget
 	// Before is the same in the period before; nil when it is not known.
 	Before *Timing
 	// Spark is the requests of the period in equal steps; nil for none.

@@ -142,7 +142,7 @@ func (v volume) marks() []mark {
 			form = "Mon 15:04"
 		}
 		at := strconv.FormatFloat(float64(i)*100/halfHours, 'f', 1, 64)
-		out = append(out, mark{v.at(i).UTC().Format(form), at, i > 0 && i < halfHours, i/8%2 == 1})
+		out = append(out, mark{v.at(i).UTC().Format(form), at, i > 0 && i < halfHours, i/8%2 == 1, v.at(i)})
 	}
 	return out
 }
@@ -150,6 +150,7 @@ func (v volume) marks() []mark {
 type mark struct {
 	text, at    string
 	center, alt bool
+	moment      time.Time
 }
 
 const (

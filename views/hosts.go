@@ -11,7 +11,7 @@ import (
 type HostsProps struct {
 	Period model.Period
 	Clock  charts.Clock
-	// Tier is how long a step of the measurements shown is: 15 s for a day, 1 min for two weeks, 10 min for a year.
+	// Tier is how long a step of the measurements shown is: 15 s for a day, 1 min for two weeks, 10 min and 6 h for a year.
 	Tier  time.Duration
 	Hosts []HostRow
 	// Host is the one whose Metrics these are; "" when there is none.
@@ -61,6 +61,7 @@ var hostGroups = []hostGroup{
 		{"CPU", "of all cores", Stack, charts.Percent, []hostLine{{"cpu.user", "user", "s1"}, {"cpu.system", "system", "s2"}, {"cpu.iowait", "waits for disks", "s3"}, {"cpu.steal", "stolen", "s4"}}},
 		{"Memory", "", Stack, charts.Bytes, []hostLine{{"memory.used", "used", "s1"}, {"memory.cached", "cached", "s2"}, {"memory.free", "free", "s4"}}},
 		{"Load", "processes that run or wait", Lines, charts.Count, []hostLine{{"load.1", "1 min", "s1"}, {"load.5", "5 min", "s2"}, {"load.15", "15 min", "s3"}}},
+		{"Stalled on", "share of time some task waits (PSI)", Lines, charts.Percent, []hostLine{{"psi.cpu", "CPU", "s1"}, {"psi.io", "disks", "s2"}, {"psi.memory", "memory", "s3"}}},
 		{"Swap", "", Lines, charts.Bytes, []hostLine{{"swap.used", "used", "s1"}}},
 		{"Memory of the container", "cgroup, with its page cache", Lines, charts.Bytes, []hostLine{{"cgroup.memory", "held", "s1"}, {"cgroup.limit", "allowed", "s4"}}},
 	}},
@@ -70,9 +71,6 @@ var hostGroups = []hostGroup{
 		{"Busiest disk", "share of time", Lines, charts.Percent, []hostLine{{"disk.util", "busy", "s1"}}},
 		{"Disk space", "fullest file system", Lines, charts.Percent, []hostLine{{"disk.used", "used", "s1"}}},
 		{"Network", "all but loopback and bridges", Lines, charts.ByteRate, []hostLine{{"net.rx", "in", "s1"}, {"net.tx", "out", "s2"}}},
-	}},
-	{"Pressure", []hostChart{
-		{"Stalled on", "share of time in which some task waits (PSI)", Lines, charts.Percent, []hostLine{{"psi.cpu", "CPU", "s1"}, {"psi.io", "disks", "s2"}, {"psi.memory", "memory", "s3"}}},
 	}},
 	{"Go runtime", []hostChart{
 		{"Heap", "", Lines, charts.Bytes, []hostLine{{"go.heap", "live", "s1"}, {"go.heap_goal", "goal of the collector", "s2"}}},

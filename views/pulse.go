@@ -160,7 +160,7 @@ type arrival struct {
 }
 
 // kindNames are the categories of items as people call them.
-var kindNames = map[string]string{"error": "Errors", "default": "Messages", "transaction": "Requests", "request": "Requests", "span": "Spans", "log_item": "Logs", "log": "Logs", "finding": "Findings",
+var kindNames = map[string]string{"error": "Errors", "default": "Messages", "transaction": "Requests", "request": "Requests", "span": "Spans", "log_item": "Logs", "log": "Logs", "finding": "Findings", "statement": "Queries of logs",
 	"session": "Sessions", "attachment": "Attachments", "profile": "Profiles", "security": "Security reports", "monitor": "Check-ins", "replay": "Replays", "metric": "Host metrics"}
 
 // arrivals sums the outcomes up by kind, the most frequent first.

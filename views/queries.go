@@ -52,11 +52,8 @@ type StatementRow struct {
 	Total, Mean, P95   time.Duration
 	Calls, RowsPerCall float64 // RowsPerCall is NaN where nobody told the rows
 	HasP95             bool
-	NoBlocks           bool  // blocks are not known: the server was not asked
-	Hit, Read          int64 // blocks
-	TempBlocks, WAL    int64
-	ReadTime           time.Duration
-	Share              float64 // of the total time, 0 to 1
+	IO                 *model.StatementIO // nil: the server was not asked
+	Share              float64            // of the total time, 0 to 1
 	// Impact is System Impact: how much of one core's or connection's time it takes, 1 is all of it.
 	Impact  float64
 	Spark   []int64 // its time in equal steps
@@ -115,7 +112,7 @@ type ExplainProps struct {
 }
 
 // queryRanks are by what statements are ranked, as the address has it and as people read it.
-var queryRanks = [][2]string{{"total", "Total time"}, {"mean", "Mean"}, {"calls", "Calls"}, {"rows", "Rows"}, {"io", "Blocks read"}, {"p95", "p95"}}
+var queryRanks = [][2]string{{"total", "Total time"}, {"mean", "Mean"}, {"calls", "Calls"}, {"rows", "Rows"}, {"io", "I/O"}, {"p95", "p95"}}
 
 // with is the address of the list with one choice changed.
 func (p QueriesProps) with(key, value string) templ.SafeURL {
@@ -257,10 +254,50 @@ func rowsShown(p QueriesProps) string {
 
 // blockHits is the share of a statement's blocks that were found in shared buffers.
 func blockHits(r StatementRow) string {
-	if r.NoBlocks || r.Hit+r.Read == 0 {
+	if r.IO == nil || r.IO.Hit+r.IO.Read == 0 {
 		return "–"
 	}
-	return shareOf(float64(r.Hit) / float64(r.Hit+r.Read))
+	return shareOf(float64(r.IO.Hit) / float64(r.IO.Hit+r.IO.Read))
+}
+
+// Moved is how many blocks it moved (model.StatementIO.Moved); 0 where nobody told.
+func (r StatementRow) Moved() int64 {
+	if r.IO == nil {
+		return 0
+	}
+	return r.IO.Moved()
+}
+
+// ioSub says which blocks a statement moved, the two kinds with the most first.
+func ioSub(io model.StatementIO) string {
+	type part struct {
+		n    int64
+		what string
+	}
+	parts := []part{{io.Read, " read"}, {io.Written, " written"}, {io.TempRead + io.TempDone, " temporary"}}
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.n, a.n) })
+	text := digits(float64(parts[0].n)) + parts[0].what
+	if parts[1].n > 0 {
+		text += ", " + digits(float64(parts[1].n)) + parts[1].what
+	}
+	return text
+}
+
+func hasIO(rows []StatementRow) bool {
+	return slices.ContainsFunc(rows, func(r StatementRow) bool { return r.IO != nil })
+}
+
+// rankOffered tells whether a ranking means anything: percentiles and blocks are not known of all statements.
+func rankOffered(p QueriesProps, rank string) bool {
+	switch rank {
+	case p.Rank:
+		return true
+	case "p95":
+		return hasP95(p.Rows)
+	case "io":
+		return hasIO(p.Rows)
+	}
+	return true
 }
 
 // sparkline is the line of a vital sign, drawn between its own least and most.
@@ -308,24 +345,30 @@ func verdictWord(v model.Verdict) string {
 	return "not enough data"
 }
 
-// trendPoint is one line of the table behind a statement's trend.
-type trendPoint struct {
-	at    time.Time
-	spent int64 // microseconds
+// trend is the statement's time over the page's stretch of time.
+func (p StatementProps) trend() Chart {
+	values := make([]float64, len(p.Row.Spark))
+	for i, us := range p.Row.Spark {
+		values[i] = float64(us) / 1000
+	}
+	return Chart{Title: "Time in this statement", Sub: timeSum(p.Row.Total) + " in " + span(p.To.Sub(p.From)), Kind: Bars, Unit: charts.Duration,
+		Clock: charts.Clock{From: p.From, Step: p.Step, N: len(values)}, Lines: []ChartLine{{charts.Series{Name: "time", Values: values, By: charts.Sum}, "db", nil}}, Height: 84}
 }
 
-// trend are the steps of a statement's hour, put together into at most 24 for its table.
-func (p StatementProps) trend() (out []trendPoint) {
-	n := len(p.Row.Spark)
-	step := max((n+23)/24, 1)
-	for i := 0; i < n; i += step {
-		point := trendPoint{at: p.From.Add(time.Duration(i) * p.Step)}
-		for _, v := range p.Row.Spark[i:min(i+step, n)] {
-			point.spent += v
-		}
-		out = append(out, point)
+// shareText stands below the total time; a page of a project knows this statement alone.
+func (p StatementProps) shareText() string {
+	if p.Row.Share == 0 {
+		return "in " + span(p.To.Sub(p.From))
 	}
-	return out
+	return shareOf(p.Row.Share) + " of all"
+}
+
+// meanText says whose clock the mean is of.
+func (p StatementProps) meanText() string {
+	if p.Row.Project != "" {
+		return "a call"
+	}
+	return "of the server's own time"
 }
 
 func trendPath(values []int64) string { return charts.Bars(values, nil, charts.Most(values), 0.2) }

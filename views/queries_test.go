@@ -14,7 +14,7 @@ import (
 
 func sampleStatement() StatementRow {
 	return StatementRow{ID: "00d2f84e1a9c2eb7", Partition: "posts", SQL: "SELECT p.id, p.body FROM posts AS p WHERE p.thread_id = $1 ORDER BY p.score DESC LIMIT $2", Total: 12180 * time.Second, Mean: 690 * time.Microsecond,
-		P95: 2100 * time.Microsecond, HasP95: true, Calls: 17.6e6, RowsPerCall: 24.8, Hit: 990, Read: 10, TempBlocks: 3, WAL: 1 << 20, Share: .384, Impact: 1.4, Spark: []int64{1, 5, 0, 9},
+		P95: 2100 * time.Microsecond, HasP95: true, Calls: 17.6e6, RowsPerCall: 24.8, IO: &model.StatementIO{Hit: 990, Read: 10, TempDone: 3, WALBytes: 1 << 20}, Share: .384, Impact: 1.4, Spark: []int64{1, 5, 0, 9},
 		Callers: []StatementCaller{{Endpoint: "GET /embed/thread", URL: "/endpoints/1", Code: "thread.go:41", Calls: 3, Total: time.Second}}, Badges: []Badge{{"ok", "31 % faster"}}}
 }
 
@@ -128,6 +128,33 @@ func TestFigures(t *testing.T) {
 		settingValue(model.Setting{Value: "-1", Unit: "kB"}): "-1 kB", settingValue(model.Setting{Value: "900", Unit: "s"}): "900 s", sparkline([]float64{1}): "", sparkline([]float64{3, 3}): "M0 96L1000 96"} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestQueriesIO: I/O is a column and a ranking where a server's counters tell it, and nowhere else.
+func TestQueriesIO(t *testing.T) {
+	t.Parallel()
+	c := sampleChrome("/queries")
+	known := StatementRow{ID: "1", SQL: "select 1", Calls: 1, IO: &model.StatementIO{Hit: 90, Read: 10, Written: 5, TempRead: 1, TempDone: 2, WALBytes: 4096, WriteTime: 3 * time.Millisecond}}
+	blind := StatementRow{ID: "2", SQL: "select 2", Calls: 1}
+	for name, one := range map[string]struct {
+		rows       []StatementRow
+		rank       string
+		head, link bool
+	}{"known": {[]StatementRow{known, blind}, "total", true, true}, "blind": {[]StatementRow{blind}, "total", false, false}, "asked for": {[]StatementRow{blind}, "io", false, true}} {
+		html := rendered(t, QueriesPage(c, QueriesProps{Rank: one.rank, Rows: one.rows, Found: len(one.rows), From: sampleNow.Add(-time.Hour), To: sampleNow}))
+		if strings.Contains(html, "I/O, blocks") != one.head || strings.Contains(html, ">I/O<") != one.link {
+			t.Errorf("%s: %v and %v", name, strings.Contains(html, "I/O, blocks"), strings.Contains(html, ">I/O<"))
+		}
+		if one.head && (!strings.Contains(html, `title="10 read, 5 written"`) || !strings.Contains(html, ">18<") || !strings.Contains(html, "90 % hit")) {
+			t.Errorf("%s: the numbers are not there", name)
+		}
+	}
+	html := rendered(t, StatementPage(c, StatementProps{Row: known, From: sampleNow.Add(-time.Hour), To: sampleNow, Step: time.Minute}))
+	for _, want := range []string{"<dt>I/O</dt><dd>18</dd>", "0 ms reading, 3 ms writing", "4 kB"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the statement's page lacks %q", want)
 		}
 	}
 }

@@ -95,6 +95,7 @@ type RequestView struct {
 	Critical bool         // the critical path is marked
 	Row      int          // the first row that is shown, from 0
 	Span     trace.SpanID // whose details stand below; 0 is what was found
+	Zoom     Stretch      // what the lanes show, since the beginning of the trace; the zero one is all of it
 }
 
 // requestModes are the choices of Mode, as the address has them and as people read them.
@@ -110,6 +111,9 @@ func ParseRequestView(q url.Values) RequestView {
 	}
 	v.Row = max(v.Row-1, 0) // people count from 1
 	v.Span, _ = trace.ParseSpanID(q.Get("span"))
+	if zoom, ok := parseZoom(q.Get("from"), q.Get("to")); ok {
+		v.Zoom = zoom
+	}
 	return v
 }
 
@@ -139,6 +143,10 @@ func (v RequestView) query() string {
 	}
 	if v.Span != 0 {
 		q.Set("span", v.Span.String())
+	}
+	if v.Zoom != (Stretch{}) {
+		q.Set("from", zoomText(v.Zoom.From))
+		q.Set("to", zoomText(v.Zoom.To))
 	}
 	if len(q) == 0 {
 		return ""

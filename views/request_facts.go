@@ -205,8 +205,8 @@ func more(n int) string {
 }
 
 func (w *waterfall) notes() (n int) {
-	for i := range w.open {
-		if w.open[i].Note != "" {
+	for i := range w.drawn {
+		if w.drawn[i].Note != "" {
 			n++
 		}
 	}
@@ -307,7 +307,7 @@ func panelSub(w *waterfall, r *wfRow) string {
 		return joined(took(r.took()), rowsText(r.Spans)+" in all")
 	}
 	s := r.Spans[0]
-	text := joined(took(s.Duration)+" at "+offsetText(r.from()-w.axis.from), "self time "+took(r.Self), spanAnswer(r.Spans), poolText(r.Spans))
+	text := joined(took(s.Duration)+" at "+offsetText(r.from()-w.whole.from), "self time "+took(r.Self), spanAnswer(r.Spans), poolText(r.Spans))
 	if s.PID > 0 {
 		text += ", backend " + strconv.Itoa(int(s.PID))
 	}

@@ -33,23 +33,6 @@ func (a axis) at(d time.Duration) float64 {
 	return min(max(float64(d-a.from)/float64(a.length)*100, 0), 100)
 }
 
-// ticks are the numbers above the lanes, the last one with the unit.
-func (a axis) ticks() []string {
-	var out []string
-	unit, name := time.Millisecond, " ms"
-	switch {
-	case a.length < 10*time.Millisecond:
-		unit, name = time.Microsecond, " µs"
-	case a.length >= 10*time.Second:
-		unit, name = time.Second, " s"
-	}
-	for i := range 5 {
-		out = append(out, strconv.FormatFloat(math.Round(float64(a.length)/float64(unit)*float64(i)/4), 'f', 0, 64))
-	}
-	out[4] += name
-	return out
-}
-
 // strip is a piece of a lane in per cent: thin where children cover it, with the mark of an error at its end.
 type strip struct {
 	x, w         float64
@@ -72,14 +55,17 @@ const maxBars = 3000
 func (w *waterfall) bars(r *wfRow) []strip {
 	limit := max(maxBars/max(len(w.rows), 1), 4)
 	if r.self != nil {
-		whole := strip{x: w.axis.at(r.from()), thin: true, failed: r.failed()}
+		whole := strip{x: w.axis.at(r.from()), thin: true, failed: r.failed() && w.axis.meets(r.to(), r.to())}
 		whole.w = w.axis.at(r.to()) - whole.x
 		return append([]strip{whole}, merge(w.axis.stretches(r.self), limit)...)
 	}
 	var out []strip
 	for _, s := range r.Spans {
-		x := w.axis.at(r.offset + s.Start)
-		out = append(out, strip{x: x, w: w.axis.at(r.offset+s.Start+s.Duration) - x, failed: s.Failed})
+		from, to := r.offset+s.Start, r.offset+s.Start+s.Duration
+		if !w.isZoomed() || w.axis.meets(from, to) { // what clocks put outside the whole is drawn at its edge
+			x := w.axis.at(from)
+			out = append(out, strip{x: x, w: w.axis.at(to) - x, failed: s.Failed})
+		}
 	}
 	return merge(out, limit)
 }
@@ -102,6 +88,9 @@ func (w *waterfall) criticalBars(r *wfRow) []strip {
 	}
 	var out []strip
 	for _, s := range r.Critical {
+		if w.isZoomed() && !w.axis.meets(r.offset+s.From, r.offset+s.To) {
+			continue
+		}
 		x := w.axis.at(r.offset + s.From)
 		out = append(out, strip{x: x, w: w.axis.at(r.offset+s.To) - x})
 	}
@@ -135,16 +124,16 @@ const (
 // minimap is all rows, drawn small: one path for each category.
 func (w *waterfall) minimap() [trace.Categories]string {
 	var grid [miniRows][miniColumns]int8
-	height := min(len(w.open), miniRows)
-	for i := range w.open {
-		r := &w.open[i]
-		y := i * height / max(len(w.open), 1)
+	height := min(len(w.drawn), miniRows)
+	for i := range w.drawn {
+		r := &w.drawn[i]
+		y := i * height / max(len(w.drawn), 1)
 		for _, s := range r.Spans {
 			if r.Gap {
 				continue
 			}
-			x0 := int(w.axis.at(r.offset+s.Start) / 100 * (miniColumns - 1))
-			x1 := int(w.axis.at(r.offset+s.Start+s.Duration) / 100 * (miniColumns - 1))
+			x0 := int(w.whole.at(r.offset+s.Start) / 100 * (miniColumns - 1))
+			x1 := int(w.whole.at(r.offset+s.Start+s.Duration) / 100 * (miniColumns - 1))
 			for x := x0; x <= x1; x++ {
 				if c := int8(s.Category) + 1; grid[y][x] <= 1 || c > 1 { // work of the program itself covers nothing else
 					grid[y][x] = c
@@ -179,6 +168,6 @@ func drawRuns(grid *[miniRows][miniColumns]int8, height int) [trace.Categories]s
 
 // window is the part of the minimap that the page shows, from the top, in rows of the minimap.
 func (w *waterfall) window(first, rows int) (y, height string) {
-	scale := float64(min(len(w.open), miniRows)) / float64(max(len(w.open), 1))
+	scale := float64(min(len(w.drawn), miniRows)) / float64(max(len(w.drawn), 1))
 	return tenth(float64(first) * scale), tenth(max(float64(rows)*scale, 0.3))
 }

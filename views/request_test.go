@@ -115,7 +115,7 @@ func TestRequestWeight(t *testing.T) {
 		chain.Segments[0].Request.Spans = append(chain.Segments[0].Request.Spans, sampleSpan(uint64(i+1), uint64(i), "function", "f", "a.py", 3, i, 40_000-2*i))
 	}
 	for name, p := range map[string]RequestProps{"kinds": bigRequestPage(10_000), "folds": folds, "chain": chain} {
-		for _, query := range []string{"", "critical=1", "view=time&row=501", "view=table", "view=queries", "depth=2"} {
+		for _, query := range []string{"", "critical=1", "view=time&row=501", "view=table", "view=queries", "depth=2", "from=1000&to=9000", "from=1&to=30000&critical=1&row=501"} {
 			html, gz := weight(t, RequestPage(sampleChrome("/"), viewed(p, query)))
 			if gz > maxPage {
 				t.Errorf("%s %q weighs %d bytes, %d are allowed", name, query, gz, maxPage)
@@ -252,6 +252,7 @@ func TestMerge(t *testing.T) {
 func FuzzWaterfall(f *testing.F) {
 	f.Add([]byte("12345678901234567890"), uint8(0), "depth=1")
 	f.Add([]byte{0, 0, 0, 255, 255, 1, 1, 128, 7}, uint8(3), "view=time&critical=1&row=600")
+	f.Add([]byte("12345678901234567890"), uint8(1), "from=3&to=30.5")
 	f.Fuzz(func(t *testing.T, data []byte, kind uint8, query string) {
 		p := sampleRequestPage()
 		for i := 0; i+4 <= len(data) && i < 4000; i += 4 {

@@ -15,7 +15,8 @@ const pageRows = 500
 // waterfall is what a page shows of a trace.
 type waterfall struct {
 	view   RequestView
-	axis   axis
+	axis   axis    // of the lanes: what is zoomed to
+	whole  axis    // of the trace
 	rows   []wfRow // of this page
 	first  int     // the place of rows[0] among all
 	total  int     // rows over all pages
@@ -23,7 +24,8 @@ type waterfall struct {
 	folded int     // of those, in folds
 	levels int     // the depth of the deepest row
 	hits   map[trace.SpanID]bool
-	open   []wfRow // all rows, for the minimap and the details below
+	open   []wfRow // the rows of all pages
+	drawn  []wfRow // those and what the zoom leaves out, for the minimap and the details below
 }
 
 // wfRow is a row with its place in the whole trace.
@@ -42,7 +44,8 @@ type wfRow struct {
 // newWaterfall lays out the trace of a request page.
 func newWaterfall(p RequestProps) waterfall {
 	all := joinSegments(p.Segments[:min(len(p.Segments), maxSegments)])
-	w := waterfall{view: p.View, axis: axisOf(all), hits: hitSpans(p.Findings)}
+	w := waterfall{view: p.View, whole: axisOf(all), hits: hitSpans(p.Findings)}
+	w.axis = zoomed(w.whole, p.View.Zoom)
 	for i := range all {
 		w.levels = max(w.levels, all[i].depth)
 		if all[i].request == nil && !all[i].Gap {
@@ -51,7 +54,11 @@ func newWaterfall(p RequestProps) waterfall {
 		}
 	}
 	nest(all)
-	w.open = w.order(all)
+	w.drawn = w.order(all)
+	w.open = w.drawn
+	if w.isZoomed() {
+		w.open = w.order(w.onAxis(all))
+	}
 	w.total = len(w.open)
 	w.first = min(p.View.Row, max(w.total-1, 0)) / pageRows * pageRows
 	w.rows = w.open[w.first:min(w.first+pageRows, w.total)]
@@ -319,8 +326,8 @@ func (w *waterfall) pages() (before, after int) {
 // selected is the row whose details stand below the waterfall: the one that was asked for, else the first that something
 // was found in; nil for none.
 func (w *waterfall) selected() *wfRow {
-	for i := range w.open {
-		r := &w.open[i]
+	for i := range w.drawn {
+		r := &w.drawn[i]
 		if r.request == nil && !r.Gap && (r.has(w.view.Span) || w.view.Span == 0 && w.hit(r)) {
 			return r
 		}
@@ -332,8 +339,8 @@ func (w *waterfall) selected() *wfRow {
 func (w *waterfall) sub() string {
 	text := plural(int64(w.spans), "span")
 	folds := 0
-	for i := range w.open {
-		if foldSize(w.open[i]) > 0 {
+	for i := range w.drawn {
+		if foldSize(w.drawn[i]) > 0 {
 			folds++
 		}
 	}
@@ -342,6 +349,9 @@ func (w *waterfall) sub() string {
 		text += ", " + strconv.Itoa(w.folded) + " of them in one row"
 	case folds > 1:
 		text += ", " + strconv.Itoa(w.folded) + " of them folded into " + strconv.Itoa(folds) + " rows"
+	}
+	if w.isZoomed() {
+		text += "; " + plural(int64(w.total), "row") + " from " + zoomSub(w.stretch())
 	}
 	return text
 }

@@ -178,7 +178,7 @@ func (w *waterfall) rowAria(r *wfRow) string {
 		}
 		b.WriteString(cutText(orWord(r.Spans[0].Op, "span"), 60))
 	}
-	b.WriteString(" " + took(r.took()) + " at +" + took(max(r.from()-w.axis.from, 0)))
+	b.WriteString(" " + took(r.took()) + " at +" + took(max(r.from()-w.whole.from, 0)))
 	if r.failed() {
 		b.WriteString(", failed")
 	}

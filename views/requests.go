@@ -231,10 +231,10 @@ func (t traffic) ys() string {
 }
 
 // marks are five times below the chart.
-func (t traffic) marks() []string {
-	var out []string
+func (t traffic) marks() []time.Time {
+	var out []time.Time
 	for i := range 5 {
-		out = append(out, t.from.Add(time.Duration(len(t.ok))*t.step*time.Duration(i)/4).UTC().Format(t.layout()))
+		out = append(out, t.from.Add(time.Duration(len(t.ok))*t.step*time.Duration(i)/4).UTC())
 	}
 	return out
 }

@@ -103,3 +103,11 @@ func planSummary(p *model.Plan) string {
 	}
 	return text
 }
+
+// ioTimes says how long a statement waited for blocks; the server measures that only when it is told to.
+func ioTimes(io model.StatementIO) string {
+	if io.ReadTime+io.WriteTime == 0 {
+		return digits(float64(io.Hit)) + " blocks in memory"
+	}
+	return fmt.Sprintf("%s ms reading, %s ms writing", msText(io.ReadTime), msText(io.WriteTime))
+}

@@ -139,11 +139,17 @@ func periodName(p model.Period) string {
 
 // periodSpan is from when to when.
 func periodSpan(p model.Period) string {
+	from, to := periodEnds(p)
+	return from + " to " + to + " UTC"
+}
+
+// periodEnds are both ends of a period in words.
+func periodEnds(p model.Period) (first, last string) {
 	from, to := p.From.UTC(), p.To.UTC()
 	if from.YearDay() == to.YearDay() && from.Year() == to.Year() {
-		return from.Format("Mon 2 Jan, 15:04") + " to " + to.Format("15:04") + " UTC"
+		return from.Format("Mon 2 Jan, 15:04"), to.Format("15:04")
 	}
-	return from.Format("2 Jan, 15:04") + " to " + to.Format("2 Jan, 15:04") + " UTC"
+	return from.Format("2 Jan, 15:04"), to.Format("2 Jan, 15:04")
 }
 
 // before says which period comes before one of the same length.

@@ -76,7 +76,7 @@ func (c *call) queriesFlags() (*queriesCommand, error) {
 	prefix := f.String("prefix", "", "log_line_prefix of stderr and syslog; found from the log when it is empty")
 	f.BoolVar(&q.json, "json", false, "print a JSON line for each statement")
 	f.IntVar(&q.top, "top", 0, "how many statements; 0 for all with --json, and 20 without")
-	order := f.String("sort", string(pglog.ByTotal), fmt.Sprintf("the largest first: %v; a log does not tell rows", requests.QueryOrders()))
+	order := f.String("sort", string(pglog.ByTotal), fmt.Sprintf("the largest first: %v; a log tells neither rows nor io", requests.QueryOrders()))
 	since := f.String("since", "", "from then on only: a time such as 2024-01-31T12:00:00Z, or how long ago, such as 24h; without --file 1h when empty")
 	if err := f.Parse(c.args); err != nil {
 		return nil, errUsage
@@ -101,7 +101,7 @@ func (q *queriesCommand) check(source string) error {
 	}
 	orders := requests.QueryOrders()
 	if q.file != "" {
-		orders = slices.DeleteFunc(orders, func(o requests.QueryOrder) bool { return o == requests.QueriesByRows })
+		orders = slices.DeleteFunc(orders, func(o requests.QueryOrder) bool { return o == requests.QueriesByRows || o == requests.QueriesByIO })
 	}
 	if !slices.Contains(orders, requests.QueryOrder(q.sort)) {
 		return q.c.wrong("there is no order %q; there are %v", q.sort, orders)

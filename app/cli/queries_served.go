@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -39,6 +40,20 @@ type served struct {
 	Before  *totals `json:"before"` // the period before; null when it did not run
 	Others  []other `json:"others"` // what other sources say of the same executions
 	Trend   []point `json:"trend"`
+	IO      *moved  `json:"io"` // of pg_stat_statements; null where it was not read
+}
+
+// moved is what a statement read and wrote: blocks are of 8 kB, unless the server was built otherwise.
+type moved struct {
+	Hit       int64   `json:"blocks_hit"`
+	Read      int64   `json:"blocks_read"`
+	Dirtied   int64   `json:"blocks_dirtied"`
+	Written   int64   `json:"blocks_written"`
+	TempRead  int64   `json:"blocks_temp_read"`
+	TempDone  int64   `json:"blocks_temp_written"`
+	ReadMS    float64 `json:"read_ms"` // 0 unless track_io_timing is on
+	WrittenMS float64 `json:"write_ms"`
+	WALBytes  int64   `json:"wal_bytes"`
 }
 
 type user struct {
@@ -137,6 +152,9 @@ func servedOf(q *requests.Query, trend requests.Buckets) queried {
 			line.Others = append(line.Others, other{sourceName(source), totalsOf(t)})
 		}
 	}
+	if io, ok := q.IO(); ok {
+		line.IO = &moved{io.Hit, io.Read, io.Dirtied, io.Written, io.TempRead, io.TempDone, inMS(io.ReadTime), inMS(io.WriteTime), io.WALBytes}
+	}
 	for i, spent := range q.Trend {
 		line.Trend = append(line.Trend, point{trend.From.Add(time.Duration(i) * trend.Step), inMS(spent)})
 	}
@@ -161,12 +179,12 @@ func endpointName(e model.Endpoint) string { return strings.TrimSpace(e.Method +
 func (q *queriesCommand) servedTable(d *requests.QueryDigest) error {
 	fmt.Fprintf(q.writes, "%d calls of %d statements in %.3f s since %s\n\n", whole(d.Calls), d.Found, d.Total.Seconds(), q.from.UTC().Format("2006-01-02 15:04 MST"))
 	w := tabwriter.NewWriter(q.writes, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "total ms\tshare\tcalls\tmean\tp95\trows/call\timpact\tsource\t  SQL")
+	fmt.Fprintln(w, "total ms\tshare\tcalls\tmean\tp95\trows/call\tI/O blocks\timpact\tsource\t  SQL")
 	for i := range d.Queries {
 		s := &d.Queries[i]
 		t := totalsOf(&s.QueryTotals)
-		fmt.Fprintf(w, "%.1f\t%.1f %%\t%d\t%.3f\t%s\t%s\t%.1f %%\t%s\t  %s\n", t.TotalMS, 100*share(s.Total, d.Total), t.Calls, t.MeanMS,
-			known(s.Quantile(0.95)), rowsKnown(s), 100*s.Impact, sourceName(s.Source), oneLine(s.SQL))
+		fmt.Fprintf(w, "%.1f\t%.1f %%\t%d\t%.3f\t%s\t%s\t%s\t%.1f %%\t%s\t  %s\n", t.TotalMS, 100*share(s.Total, d.Total), t.Calls, t.MeanMS,
+			known(s.Quantile(0.95)), rowsKnown(s), blocksKnown(s), 100*s.Impact, sourceName(s.Source), oneLine(s.SQL))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("cannot print the digest: %w", err)
@@ -188,4 +206,13 @@ func rowsKnown(q *requests.Query) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f", per)
+}
+
+// blocksKnown is how many blocks a statement moved, or a dash.
+func blocksKnown(q *requests.Query) string {
+	io, ok := q.IO()
+	if !ok {
+		return "-"
+	}
+	return strconv.FormatInt(io.Moved(), 10)
 }

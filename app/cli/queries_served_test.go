@@ -21,9 +21,10 @@ func digested() requests.QueryDigest {
 	q := requests.Query{Statement: store.Statement{Fingerprint: 0xab, SQL: "select \x1b[2J < ?"}, Source: model.FromSpans, Impact: 0.5, Trend: []time.Duration{40 * time.Millisecond},
 		QueryTotals: requests.QueryTotals{N: 4, Failed: 1, Total: 40 * time.Millisecond, Max: 11 * time.Millisecond, Rows: 6, RowsKnown: 2, Durations: s},
 		Before:      &requests.QueryTotals{N: 1, Total: time.Millisecond, Durations: sketch.New()},
-		Others:      map[model.StatementSource]*requests.QueryTotals{model.FromLog: {N: 4, Total: 32 * time.Millisecond, Durations: l}},
-		Endpoints:   []requests.QueryUser{{Endpoint: model.Endpoint{Method: "GET", Name: "/a"}, N: 4, Total: 40 * time.Millisecond, Share: 1}},
-		Callers:     []requests.QueryUser{{Code: "shop/views.py:9 a", N: 4, Total: 40 * time.Millisecond, Share: 1}}}
+		Others: map[model.StatementSource]*requests.QueryTotals{model.FromLog: {N: 4, Total: 32 * time.Millisecond, Durations: l},
+			model.FromPgStat: {N: 4, Durations: sketch.New(), IO: &model.StatementIO{Hit: 7, Read: 100, TempDone: 20, ReadTime: 3 * time.Millisecond, WALBytes: 9}}},
+		Endpoints: []requests.QueryUser{{Endpoint: model.Endpoint{Method: "GET", Name: "/a"}, N: 4, Total: 40 * time.Millisecond, Share: 1}},
+		Callers:   []requests.QueryUser{{Code: "shop/views.py:9 a", N: 4, Total: 40 * time.Millisecond, Share: 1}}}
 	return requests.QueryDigest{Queries: []requests.Query{q}, Found: 1, Calls: 4, Total: 40 * time.Millisecond,
 		Trend: requests.Buckets{From: time.Unix(0, 0).UTC(), Step: time.Hour, N: 1}}
 }
@@ -52,7 +53,10 @@ func TestServedJSON(t *testing.T) {
 	if line.Senders[0] != (user{"GET /a", 4, 40, 1}) || line.Callers[0].Name != "shop/views.py:9 a" || line.Before.MeanMS != 1 || line.Trend[0].TotalMS != 40 {
 		t.Errorf("%+v", line)
 	}
-	if len(line.Others) != 1 || line.Others[0]["source"] != "log" || line.Others[0]["mean_ms"] != 8.0 {
+	if !strings.Contains(out.String(), `"io":{"blocks_hit":7,"blocks_read":100,"blocks_dirtied":0,"blocks_written":0,"blocks_temp_read":0,"blocks_temp_written":20,"read_ms":3,"write_ms":0,"wal_bytes":9}`) {
+		t.Errorf("%s", out.String())
+	}
+	if len(line.Others) != 2 || line.Others[0]["source"] != "log" || line.Others[0]["mean_ms"] != 8.0 {
 		t.Errorf("%+v", line.Others)
 	}
 }
@@ -78,7 +82,7 @@ func TestServedTable(t *testing.T) {
 	if err := q.servedTable(&d); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"4 calls of 1 statements in 0.040 s since 1970-01-01 00:00 UTC", "40.0  100.0 %      4  10.000    -          -  50.0 %   spans  "} {
+	for _, want := range []string{"4 calls of 1 statements in 0.040 s since 1970-01-01 00:00 UTC", "40.0  100.0 %      4  10.000    -          -         120  50.0 %   spans  "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}

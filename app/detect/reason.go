@@ -28,7 +28,7 @@ func (r Reason) String() string {
 		unit := unitOf(r.Limit)
 		have := " " + unit
 		if r.Have == 1 {
-			have = strings.TrimSuffix(have, "s")
+			have = one(have)
 		}
 		if unit == "ms" {
 			have = " ms"
@@ -46,6 +46,14 @@ func (r Reason) String() string {
 		words = append(words, fmt.Sprintf("the sender left out %d spans, which might have changed that", r.Lost))
 	}
 	return strings.Join(words, "; ")
+}
+
+// one is a unit of one: query of queries, repeat of repeats.
+func one(units string) string {
+	if stem, ok := strings.CutSuffix(units, "ies"); ok {
+		return stem + "y"
+	}
+	return strings.TrimSuffix(units, "s")
 }
 
 func unitOf(limit string) string {

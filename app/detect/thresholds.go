@@ -25,6 +25,9 @@ type Thresholds struct {
 	CallsGap, CallsSaved            int
 	RegressionRequests              int
 	RegressionMs, RegressionPercent int
+	// BudgetP95 and BudgetQueries are no detector's: they are what an endpoint promises, and pages mark it when it is over.
+	// 0 is no promise.
+	BudgetP95, BudgetQueries int
 }
 
 // Field is one threshold for a form: its name in JSON, what it means, and what it may be.
@@ -33,6 +36,9 @@ type Field struct {
 	Value, Default, Least, Most int
 	Off                         bool // 0 is allowed, and turns the detector off
 }
+
+// Budget tells whether it is a budget: nothing unless somebody sets it.
+func (f Field) Budget() bool { return f.Off && f.Default == 0 }
 
 // known is the table of thresholds. The numbers of 5 and 50 ms, 300 ms, 500 ms, 30, 100 ms and 10 %, and 3, 500 and 2,000 ms
 // are Sentry's; those that it does not have are ours: a loop of inserts costs a round trip each, which add up below 50 ms.
@@ -62,6 +68,8 @@ var known = []struct {
 	{Field{"regression_requests", "requests", "requests on each side of a change", 0, 200, 20, 1_000_000_000, true}, func(t *Thresholds) *int { return &t.RegressionRequests }},
 	{Field{"regression_ms", "ms", "rise of p95", 0, 20, 0, hour, false}, func(t *Thresholds) *int { return &t.RegressionMs }},
 	{Field{"regression_percent", "%", "rise of p95 as a share of what it was", 0, 20, 0, 10_000, false}, func(t *Thresholds) *int { return &t.RegressionPercent }},
+	{Field{"budget_p95_ms", "ms", "what the p95 here may be", 0, 0, 1, hour, true}, func(t *Thresholds) *int { return &t.BudgetP95 }},
+	{Field{"budget_queries", "queries", "how many database queries a median request may make", 0, 0, 1, 100_000, true}, func(t *Thresholds) *int { return &t.BudgetQueries }},
 }
 
 // hour in milliseconds: no request that someone waits for takes longer.
@@ -135,6 +143,9 @@ func (f Field) set(at *int, value int) error {
 		off := ""
 		if f.Off {
 			off = ", or 0 to turn the detector off"
+			if f.Budget() {
+				off = ", or 0 for no budget"
+			}
 		}
 		return errs.New(errs.Unprocessable, "%s must be between %d and %d %s%s, not %d.", f.Name, f.Least, f.Most, f.Unit, off, value)
 	}

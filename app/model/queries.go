@@ -18,14 +18,10 @@ type StatementDelta struct {
 	From, To    time.Time
 	Toplevel    bool
 
-	Calls              int64
-	Total              time.Duration // spent executing; planning is not tracked by default
-	Rows               int64
-	Hit, Read          int64 // shared blocks found and read
-	Dirtied, Written   int64
-	TempRead, TempDone int64 // temporary blocks read and written
-	ReadTime           time.Duration
-	WALBytes           int64
+	Calls int64
+	Total time.Duration // spent executing; planning is not tracked by default
+	Rows  int64
+	StatementIO
 }
 
 // StatementGap is a stretch of time whose statements are not fully known, and why.

@@ -65,7 +65,8 @@ type EndpointKey struct {
 // EndpointSum is an endpoint's requests of a period.
 type EndpointSum struct {
 	EndpointKey
-	Apdex time.Duration
+	Apdex      time.Duration
+	Thresholds []byte
 	*Sum
 }
 
@@ -103,7 +104,7 @@ func (r *Requests) EndpointSums(ctx context.Context, projects []int64, p model.P
 		n, ok := at[key]
 		if !ok {
 			n = len(list)
-			at[key], list = n, append(list, EndpointSum{key, e.Apdex, NewSum()})
+			at[key], list = n, append(list, EndpointSum{key, e.Apdex, e.Thresholds, NewSum()})
 		}
 		if err := list[n].add(&rows[i]); err != nil {
 			return nil, err

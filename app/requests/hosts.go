@@ -12,10 +12,10 @@ import (
 	"kibitz/app/store"
 )
 
-// hostTier is one of the three widths in which measurements of hosts are kept.
+// hostTier is one of the widths in which measurements of hosts are kept.
 type hostTier struct{ width, kept time.Duration }
 
-var hostTiers = []hostTier{{MeasureEvery, 24 * time.Hour}, {time.Minute, 14 * 24 * time.Hour}, {10 * time.Minute, 365 * 24 * time.Hour}}
+var hostTiers = []hostTier{{MeasureEvery, 24 * time.Hour}, {time.Minute, 14 * 24 * time.Hour}, {10 * time.Minute, 365 * 24 * time.Hour}, {6 * time.Hour, 365 * 24 * time.Hour}}
 
 // hostBuckets cuts a period into buckets, and chooses the coarsest tier that fits into them and still reaches back to its beginning.
 func hostBuckets(p model.Period, now time.Time) (hostTier, Buckets) {

@@ -90,6 +90,28 @@ func TestHostTiers(t *testing.T) {
 	k.sameLoads("web-1", start, n)
 }
 
+// TestHostSix: the same for the tier of six hours, with measurements that ended before the last six hours began.
+func TestHostSix(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t), 1)
+	start := k.now.Truncate(6 * time.Hour).Add(-time.Hour)
+	const n = 80
+	k.addHost("web-1", start, n)
+	for _, step := range [][2]string{{"host_fine", "host_minute"}, {"host_minute", "host_ten"}, {"host_ten", "host_six"}} {
+		k.run(`UPDATE ` + step[0] + ` SET received = bucket + interval '30 minutes'`)
+		k.run(`DELETE FROM rollup_state WHERE name = $1`, step[1])
+		k.run(`DELETE FROM ` + step[1])
+		k.mergeAll()
+	}
+	load := hostmetrics.Load1 + 1
+	k.expect(map[string]float64{"SELECT count(*) FROM host_six": 1, fmt.Sprintf("SELECT sum(n[%d]) FROM host_six", load): n, fmt.Sprintf("SELECT sum(sums[%d]) FROM host_six", load): n * (n + 1) / 2,
+		fmt.Sprintf("SELECT max(maxima[%d]) FROM host_six", load): n})
+	rows, err := k.store.HostRows(k.ctx, store.HostQuery{Hosts: []int32{1}, From: start.Truncate(6 * time.Hour), To: k.now, Tier: 6 * time.Hour})
+	if err != nil || len(rows) != 1 || rows[0].Sums[hostmetrics.Load1] != n*(n+1)/2 {
+		t.Errorf("%d rows: %v", len(rows), err)
+	}
+}
+
 // sameLoads reads a host's loads through each tier.
 func (k *desk) sameLoads(name string, from time.Time, n int) {
 	k.t.Helper()
@@ -98,7 +120,7 @@ func (k *desk) sameLoads(name string, from time.Time, n int) {
 		k.t.Fatalf("%v: %v", hosts, err)
 	}
 	for _, tier := range hostTiers {
-		rows, err := k.store.HostRows(k.ctx, store.HostQuery{Hosts: []int32{hosts[0].ID}, From: from, To: from.Add(time.Hour), Tier: tier.width})
+		rows, err := k.store.HostRows(k.ctx, store.HostQuery{Hosts: []int32{hosts[0].ID}, From: from.Truncate(tier.width), To: from.Add(time.Hour), Tier: tier.width})
 		if err != nil {
 			k.t.Fatal(err)
 		}
@@ -120,7 +142,7 @@ func TestHostRetention(t *testing.T) {
 	tables := map[string]struct {
 		kept  time.Duration
 		width time.Duration // of a partition
-	}{"host_fine": {24 * time.Hour, 24 * time.Hour}, "host_minute": {14 * 24 * time.Hour, 24 * time.Hour}, "host_ten": {365 * 24 * time.Hour, 31 * 24 * time.Hour}}
+	}{"host_fine": {24 * time.Hour, 24 * time.Hour}, "host_minute": {14 * 24 * time.Hour, 24 * time.Hour}, "host_ten": {365 * 24 * time.Hour, 31 * 24 * time.Hour}, "host_six": {365 * 24 * time.Hour, 31 * 24 * time.Hour}}
 	for _, back := range []int{0, 1, 2, 3, 13, 16, 300, 400} {
 		if err := k.store.MakeTimes(k.ctx, k.now.AddDate(0, 0, -back)); err != nil {
 			t.Fatal(err)
@@ -130,13 +152,13 @@ func TestHostRetention(t *testing.T) {
 		}
 	}
 	k.retire(t)
-	k.expect(map[string]float64{"SELECT count(*) FROM host_fine": 8, "SELECT count(*) FROM host_minute": 8}) // nothing was merged yet
-	k.run(`INSERT INTO rollup_state VALUES ('host_minute', now()), ('host_ten', now()) ON CONFLICT (name) DO UPDATE SET until = now()`)
+	k.expect(map[string]float64{"SELECT count(*) FROM host_fine": 8, "SELECT count(*) FROM host_minute": 8, "SELECT count(*) FROM host_ten": 8}) // nothing was merged yet
+	k.run(`INSERT INTO rollup_state VALUES ('host_minute', now()), ('host_ten', now()), ('host_six', now()) ON CONFLICT (name) DO UPDATE SET until = now()`)
 	k.retire(t)
 	for table, c := range tables {
 		old := k.number(`SELECT count(*) FROM `+table+` WHERE received < $1`, k.now.Add(-c.kept-c.width))
 		recent := k.number(`SELECT count(*) FROM `+table+` WHERE received >= $1`, k.now.Add(-c.kept))
-		want := map[string]float64{"host_fine": 2, "host_minute": 5, "host_ten": 7}[table]
+		want := map[string]float64{"host_fine": 2, "host_minute": 5, "host_ten": 7, "host_six": 7}[table]
 		if old != 0 || recent != want {
 			t.Errorf("%s has %v rows that are too old, and %v of %v that are not", table, old, recent, want)
 		}
@@ -203,7 +225,7 @@ func TestHostBuckets(t *testing.T) {
 	now := time.Date(2026, 11, 25, 10, 7, 3, 0, time.UTC)
 	for _, c := range []struct{ ago, length, tier, step time.Duration }{
 		{0, 20 * time.Minute, 15 * time.Second, 15 * time.Second}, {0, time.Hour, time.Minute, time.Minute}, {0, 6 * time.Hour, time.Minute, 5 * time.Minute},
-		{0, 24 * time.Hour, time.Minute, 15 * time.Minute}, {0, 7 * 24 * time.Hour, 10 * time.Minute, 2 * time.Hour}, {0, 390 * 24 * time.Hour, 10 * time.Minute, 4 * 24 * time.Hour},
+		{0, 24 * time.Hour, time.Minute, 15 * time.Minute}, {0, 7 * 24 * time.Hour, 10 * time.Minute, 2 * time.Hour}, {0, 390 * 24 * time.Hour, 6 * time.Hour, 4 * 24 * time.Hour}, {0, 30 * 24 * time.Hour, 6 * time.Hour, 6 * time.Hour},
 		{48 * time.Hour, 20 * time.Minute, time.Minute, time.Minute}, {480 * time.Hour, 20 * time.Minute, 10 * time.Minute, 10 * time.Minute},
 		{480 * time.Hour, 24 * time.Hour, 10 * time.Minute, 30 * time.Minute},
 	} {
@@ -268,8 +290,14 @@ func BenchmarkHostsYear(b *testing.B) {
 	if err := k.store.AddHostRows(k.ctx, "web-1", []store.HostRow{row}); err != nil {
 		b.Fatal(err)
 	}
+	for month := range 13 {
+		if err := k.store.MakeTimes(k.ctx, k.now.AddDate(0, -month, 0)); err != nil {
+			b.Fatal(err)
+		}
+	}
 	k.run(`INSERT INTO host_ten SELECT at, at, host_id, n, sums, maxima FROM host_fine, generate_series(now() - interval '364 days', now(), '10 minutes') AS at`)
-	k.run(`ANALYZE host_ten`)
+	k.mergeAll()
+	k.run(`ANALYZE host_ten, host_six`)
 	p := model.Period{From: k.now.AddDate(0, 0, -364), To: k.now}
 	b.Run("page", func(b *testing.B) {
 		for b.Loop() {

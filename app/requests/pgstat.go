@@ -169,9 +169,7 @@ func statementDeltas(server string, before model.StatementSnapshot, rows map[sta
 // minus takes earlier sums away. A sum never falls below zero: some are rounded by the server.
 func minus(a, b model.StatementDelta) model.StatementDelta {
 	a.Calls, a.Rows, a.Total = a.Calls-b.Calls, max(a.Rows-b.Rows, 0), max(a.Total-b.Total, 0)
-	a.Hit, a.Read, a.Dirtied, a.Written = max(a.Hit-b.Hit, 0), max(a.Read-b.Read, 0), max(a.Dirtied-b.Dirtied, 0), max(a.Written-b.Written, 0)
-	a.TempRead, a.TempDone, a.WALBytes = max(a.TempRead-b.TempRead, 0), max(a.TempDone-b.TempDone, 0), max(a.WALBytes-b.WALBytes, 0)
-	a.ReadTime = max(a.ReadTime-b.ReadTime, 0)
+	a.StatementIO = a.StatementIO.Minus(b.StatementIO)
 	return a
 }
 

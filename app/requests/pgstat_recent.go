@@ -83,8 +83,7 @@ func mostExpensive(deltas []model.StatementDelta) (kept []model.StatementDelta, 
 
 func plus(a, b model.StatementDelta) model.StatementDelta {
 	a.Calls, a.Rows, a.Total = a.Calls+b.Calls, a.Rows+b.Rows, a.Total+b.Total
-	a.Hit, a.Read, a.Dirtied, a.Written = a.Hit+b.Hit, a.Read+b.Read, a.Dirtied+b.Dirtied, a.Written+b.Written
-	a.TempRead, a.TempDone, a.WALBytes, a.ReadTime = a.TempRead+b.TempRead, a.TempDone+b.TempDone, a.WALBytes+b.WALBytes, a.ReadTime+b.ReadTime
+	a.StatementIO = a.StatementIO.Plus(b.StatementIO)
 	return a
 }
 

@@ -49,8 +49,9 @@ func (s *StoredStatements) add(ctx context.Context, deltas []model.StatementDelt
 		if id == 0 {
 			continue // its text is not known, or there are too many
 		}
+		io := d.StatementIO
 		rows = append(rows, store.StatementRollup{Bucket: d.To.Truncate(statementBucket), Project: s.project, Statement: id, Source: model.FromPgStat,
-			N: float64(d.Calls), Total: micros(d.Total), Rows: float64(d.Rows), RowsKnown: float64(d.Calls), Durations: none})
+			N: float64(d.Calls), Total: micros(d.Total), Rows: float64(d.Rows), RowsKnown: float64(d.Calls), Durations: none, IO: &io})
 	}
 	return s.store.AddStatementSums(ctx, rows)
 }

@@ -18,7 +18,7 @@ func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, ni
 
 // counters is a row of a snapshot.
 func counters(query, calls int64, total time.Duration) model.StatementCounters {
-	return model.StatementCounters{Role: "kibitz_ops", User: 1, StatementDelta: model.StatementDelta{QueryID: query, Calls: calls, Total: total, Rows: 10 * calls, Hit: calls}}
+	return model.StatementCounters{Role: "kibitz_ops", User: 1, StatementDelta: model.StatementDelta{QueryID: query, Calls: calls, Total: total, Rows: 10 * calls, StatementIO: model.StatementIO{Hit: calls}}}
 }
 
 func TestStatementDeltas(t *testing.T) {

@@ -64,6 +64,19 @@ type QueryTotals struct {
 	Total, Max      time.Duration // Max is 0 when nobody knows
 	Rows, RowsKnown float64       // rows of the calls that told theirs, and how many those are
 	Durations       *sketch.Sketch
+	IO              *model.StatementIO // of FromPgStat; nil elsewhere
+}
+
+// IO is what the statement read and wrote, whoever's numbers its others are; ok is false when nobody told.
+func (q *Query) IO() (io model.StatementIO, ok bool) {
+	known := q.QueryTotals.IO
+	if counted := q.Others[model.FromPgStat]; known == nil && counted != nil {
+		known = counted.IO
+	}
+	if known == nil {
+		return io, false
+	}
+	return *known, true
 }
 
 // QueryUser is an endpoint or a line of code that sends a statement.
@@ -110,6 +123,7 @@ func ofMicros(us float64) time.Duration { return time.Duration(us * float64(time
 func (t *QueryTotals) add(r *store.StatementRollup) error {
 	t.N, t.Failed, t.Rows, t.RowsKnown = t.N+r.N, t.Failed+r.Failed, t.Rows+r.Rows, t.RowsKnown+r.RowsKnown
 	t.Total, t.Max = t.Total+ofMicros(r.Total), max(t.Max, time.Duration(r.Max)*time.Microsecond)
+	t.IO = store.AddIO(t.IO, r.IO)
 	return t.Durations.MergeEncoded(r.Durations)
 }
 

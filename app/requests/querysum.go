@@ -20,11 +20,12 @@ const (
 	QueriesByCalls QueryOrder = "calls"
 	QueriesByP95   QueryOrder = "p95"
 	QueriesByRows  QueryOrder = "rows"
+	QueriesByIO    QueryOrder = "io" // blocks moved, of those whose server counts them
 )
 
 // QueryOrders are all of them, as flags call them.
 func QueryOrders() []QueryOrder {
-	return []QueryOrder{QueriesByTotal, QueriesByMean, QueriesByCalls, QueriesByP95, QueriesByRows}
+	return []QueryOrder{QueriesByTotal, QueriesByMean, QueriesByCalls, QueriesByP95, QueriesByRows, QueriesByIO}
 }
 
 // key is what a statement has of an order.
@@ -39,6 +40,9 @@ func (o QueryOrder) key(q *Query) float64 {
 		return float64(p95)
 	case QueriesByRows:
 		return q.Rows
+	case QueriesByIO:
+		io, _ := q.IO()
+		return float64(io.Moved())
 	}
 	return float64(q.Total)
 }

@@ -24,7 +24,7 @@ func (r Retention) keptFor(table string) time.Duration {
 		return day
 	case "host_minute":
 		return 14 * day
-	case "host_ten":
+	case "host_ten", "host_six":
 		return 365 * day
 	case "endpoint_hour", "endpoint_day", "statement_hour":
 		return time.Duration(r.HourDays) * day

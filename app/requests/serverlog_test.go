@@ -103,7 +103,8 @@ func TestStoredStatements(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t, dbtest.New(t), 1)
 	s := NewStoredStatements(k.store, k.project.ID, discard())
-	delta := model.StatementDelta{SQL: "SELECT $1", Fingerprint: 99, To: k.now, Calls: 8, Rows: 16, Total: 40 * time.Millisecond}
+	delta := model.StatementDelta{SQL: "SELECT $1", Fingerprint: 99, To: k.now, Calls: 8, Rows: 16, Total: 40 * time.Millisecond,
+		StatementIO: model.StatementIO{Hit: 90, Read: 10, Dirtied: 1, Written: 2, TempRead: 3, TempDone: 4, ReadTime: time.Millisecond, WriteTime: 2 * time.Millisecond, WALBytes: 512}}
 	s.Add(k.ctx, []model.StatementDelta{delta, {Calls: 5, To: k.now}}, nil)
 	s.Add(k.ctx, []model.StatementDelta{delta}, nil)
 	d, err := k.requests.QueryDigest(k.ctx, QueryOptions{Project: k.project.ID, Period: model.Period{From: k.now.Add(-time.Hour), To: k.now.Add(time.Second)}, Source: model.FromPgStat})
@@ -117,4 +118,51 @@ func TestStoredStatements(t *testing.T) {
 	if _, ok := q.Quantile(0.95); ok {
 		t.Error("a percentile is known")
 	}
+	if io, ok := q.IO(); !ok || io != delta.StatementIO.Plus(delta.StatementIO) || io.Moved() != 2*19 {
+		t.Errorf("%+v", io)
+	}
+}
+
+// TestStatementIO: what servers count of blocks stands beside the numbers of spans, also when it has been merged; statements of
+// which nobody tells it come last.
+func TestStatementIO(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t), 1000)
+	one, two := k.page(1, "/a"), k.page(2, "/b")
+	one.Spans[0].Text, two.Spans[0].Text = "SELECT * FROM light", "SELECT * FROM heavy"
+	k.take(one, one, two)
+	io := model.StatementIO{Hit: 1, Read: 30, WALBytes: 7}
+	s := NewStoredStatements(k.store, k.project.ID, discard())
+	heavy := int64(sqltext.NewNormalizer(1 << 10).Normalize("SELECT * FROM heavy").Fingerprint)
+	s.Add(k.ctx, []model.StatementDelta{{SQL: "SELECT * FROM heavy", Fingerprint: heavy, To: k.now, Calls: 4, Total: time.Second, StatementIO: io}}, nil)
+	p := model.Period{From: k.now.Add(-time.Hour), To: k.now.Add(time.Second)}
+	check := func(when string) {
+		t.Helper()
+		d, err := k.requests.QueryDigest(k.ctx, QueryOptions{Project: k.project.ID, Period: p, Sort: QueriesByIO})
+		if err != nil || len(d.Queries) != 2 || d.Queries[0].SQL != "select * from heavy" || d.Queries[0].Source != model.FromSpans {
+			t.Fatalf("%s: %+v %v", when, d, err)
+		}
+		if got, ok := d.Queries[0].IO(); !ok || got != io {
+			t.Errorf("%s: %+v", when, got)
+		}
+		if _, ok := d.Queries[1].IO(); ok {
+			t.Errorf("%s: blocks of spans are known", when)
+		}
+		sums, err := k.requests.StatementSums(k.ctx, k.project.ID, p, nil)
+		if err != nil || len(sums) != 2 {
+			t.Fatalf("%s: %+v %v", when, sums, err)
+		}
+		for _, sum := range sums {
+			if known := sum.IO != nil; known != (sum.SQL == "select * from heavy") || known && (*sum.IO != io || sum.N == 4) || !sum.P95Known {
+				t.Errorf("%s: %+v", when, sum)
+			}
+		}
+	}
+	check("added")
+	owned(t, k.db, `UPDATE statement_raw SET received = received - interval '20 minutes'`)
+	if n, err := k.store.MergeRollups(k.ctx); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	owned(t, k.db, `TRUNCATE statement_raw`) // what is read now was merged
+	check("merged")
 }

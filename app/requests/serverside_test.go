@@ -109,6 +109,20 @@ func TestServerSides(t *testing.T) {
 	}
 }
 
+// TestServerSidesProbable: a program that does not tell its backend is joined by statement, duration and time, and that is said.
+func TestServerSidesProbable(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t), 1)
+	q := k.page(1, "/a")
+	q.Spans[0].PID, q.Spans[0].Duration, q.Spans[0].Start = 0, 12*time.Millisecond, 2*time.Millisecond
+	k.log(portionOf(t, k.line(time.Second-14*time.Millisecond, 4711, "LOG:  duration: 9.500 ms  statement: SELECT * FROM a WHERE id = 5")))
+	k.take(q)
+	sides, err := k.requests.ServerSides(k.ctx, k.project.ID, &q)
+	if err != nil || len(sides) != 1 || sides[0].Certain || sides[0].Call.PID != 4711 || sides[0].Span.ID != q.Spans[0].ID {
+		t.Errorf("%+v %v", sides, err)
+	}
+}
+
 // TestCallKeeper: few calls of a statement are remembered, whatever comes.
 func TestCallKeeper(t *testing.T) {
 	t.Parallel()

@@ -11,14 +11,16 @@ import (
 	"kibitz/app/store"
 )
 
-// StatementSum is a statement of a project in a period, as its programs and its servers' logs report it.
+// StatementSum is a statement of a project in a period, as its programs report it, or its servers' logs and counters.
 type StatementSum struct {
 	store.Statement
 	N, Failed       float64
 	Rows, RowsKnown float64 // RowsKnown is how many calls told theirs
 	Total, Max, P95 time.Duration
 	Spark           []int64 // microseconds, in equal steps over the period
+	P95Known        bool    // or only sums are
 	Callers         []StatementCaller
+	IO              *model.StatementIO // as the server counts; nil where it was not asked
 }
 
 // StatementCaller is who sends a statement: an endpoint, and a line of its code.
@@ -34,18 +36,32 @@ type StatementCaller struct {
 const sparkBuckets = 30
 
 // StatementSums adds a project's statements of a period up, the most expensive first; only those with given ids when there are
-// any. Where spans and the server's log tell of the same calls, spans are believed; what pg_stat_statements counts is left out.
+// any. Where several tell of the same calls they are not added: spans are believed first, then the server's log, then its
+// counters. Those alone tell of blocks, which stand beside whatever is believed.
 func (r *Requests) StatementSums(ctx context.Context, project int64, p model.Period, ids []int32) ([]StatementSum, error) {
 	rows, err := r.store.StatementSums(ctx, store.StatementQuery{Project: project, Statements: ids, From: p.From, To: p.To})
 	if err != nil {
 		return nil, err
 	}
-	rows = slices.DeleteFunc(rows, func(row store.StatementRollup) bool { return row.Source == model.FromPgStat })
+	moved := ioByStatement(rows)
 	sums, err := sumStatements(believed(rows), p)
 	if err != nil || len(sums) == 0 {
 		return nil, err
 	}
+	for i := range sums {
+		sums[i].IO = moved[sums[i].ID]
+	}
 	return sums, r.nameStatements(ctx, project, sums)
+}
+
+func ioByStatement(rows []store.StatementRollup) map[int32]*model.StatementIO {
+	sums := map[int32]*model.StatementIO{}
+	for i := range rows {
+		if r := &rows[i]; r.IO != nil {
+			sums[r.Statement] = store.AddIO(sums[r.Statement], r.IO)
+		}
+	}
+	return sums
 }
 
 // FindStatement is the statement of a project with a fingerprint; ok is false when there is none.
@@ -84,7 +100,7 @@ func sumStatements(rows []store.StatementRollup, p model.Period) ([]StatementSum
 	}
 	out := make([]StatementSum, 0, len(byID))
 	for _, b := range byID {
-		b.P95 = fromMicros(b.durations.Quantile(0.95))
+		b.P95, b.P95Known = fromMicros(b.durations.Quantile(0.95)), b.durations.Count() > 0
 		for _, c := range b.callers {
 			b.Callers = append(b.Callers, *c)
 		}

@@ -34,8 +34,8 @@ const (
 	pgstatTables = `
 		FROM pg_stat_statements(false)
 		WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL`
-	sqlPgstat15 = pgstatColumns + `blk_read_time, NULL::timestamptz` + pgstatTables
-	sqlPgstat17 = pgstatColumns + `shared_blk_read_time, stats_since` + pgstatTables
+	sqlPgstat15 = pgstatColumns + `blk_read_time, blk_write_time, NULL::timestamptz` + pgstatTables
+	sqlPgstat17 = pgstatColumns + `shared_blk_read_time, shared_blk_write_time, stats_since` + pgstatTables
 )
 
 // Statements is a snapshot of the counters of all statements of a node's database. Texts are not read: the server keeps them in
@@ -94,11 +94,11 @@ func readStatements(ctx context.Context, tx pgx.Tx, snap *model.StatementSnapsho
 }
 
 func scanCounters(r pgx.CollectableRow) (c model.StatementCounters, err error) {
-	var total, read float64 // ms
+	var total, read, written float64 // ms
 	var since *time.Time
 	err = r.Scan(&c.User, &c.Database, &c.Role, &c.QueryID, &c.Toplevel, &c.Calls, &total, &c.Rows, &c.Hit, &c.Read, &c.Dirtied, &c.Written,
-		&c.TempRead, &c.TempDone, &c.WALBytes, &read, &since)
-	c.Total, c.ReadTime, c.Since = seconds(total/1000), seconds(read/1000), orZero(since)
+		&c.TempRead, &c.TempDone, &c.WALBytes, &read, &written, &since)
+	c.Total, c.ReadTime, c.WriteTime, c.Since = seconds(total/1000), seconds(read/1000), seconds(written/1000), orZero(since)
 	return c, err
 }
 

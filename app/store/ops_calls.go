@@ -71,9 +71,11 @@ func (s *Store) CallsOfStatement(ctx context.Context, project int64, statement i
 
 // ServerCalls gives what the servers' logs of a project tell of a stretch of time, of some backends or, for none, of all.
 func (s *Store) ServerCalls(ctx context.Context, project int64, from, to time.Time, backends []int32) ([]model.StatementCall, error) {
-	backends = slices.DeleteFunc(slices.Clone(backends), func(pid int32) bool { return pid == 0 })
+	if backends = slices.DeleteFunc(slices.Clone(backends), func(pid int32) bool { return pid == 0 }); len(backends) == 0 {
+		backends = nil // NULL: of all
+	}
 	return s.calls(ctx, project, `SELECT `+callColumns+` FROM statement_call WHERE project_id = $1 AND at >= $2 AND at <= $3 AND received >= $2 AND source = $4
-		AND (cardinality($5::int[]) = 0 OR pid = ANY($5)) ORDER BY at LIMIT $6`, project, from, to, int16(model.FromLog), backends, maxCallsRead)
+		AND ($5::int[] IS NULL OR pid = ANY($5)) ORDER BY at LIMIT $6`, project, from, to, int16(model.FromLog), backends, maxCallsRead)
 }
 
 func (s *Store) calls(ctx context.Context, project int64, sql string, args ...any) ([]model.StatementCall, error) {

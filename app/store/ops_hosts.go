@@ -94,7 +94,7 @@ func (r *HostRow) row(received time.Time) []any {
 	return []any{received, r.Bucket, r.Host, r.N, r.Sums, r.Maxima}
 }
 
-// MaxHosts is how many hosts a page shows: those that were measured last. A month of one is 4,320 rows.
+// MaxHosts is how many hosts a page shows: those that were measured last.
 const MaxHosts = 50
 
 // Hosts are the machines that were measured since a moment, in order of their names.
@@ -119,31 +119,35 @@ func (s *Store) Hosts(ctx context.Context, since time.Time) ([]Host, error) {
 // The tiers, each with what finer ones received since they were merged into it.
 const (
 	hostMarks = `WITH mark AS (SELECT coalesce(max(until) FILTER (WHERE name = 'host_minute'), 'epoch') AS minute,
-		coalesce(max(until) FILTER (WHERE name = 'host_ten'), 'epoch') AS ten FROM rollup_state) `
+		coalesce(max(until) FILTER (WHERE name = 'host_ten'), 'epoch') AS ten,
+		coalesce(max(until) FILTER (WHERE name = 'host_six'), 'epoch') AS six FROM rollup_state) `
 	hostSelect = `SELECT host_id, bucket, n, sums, maxima FROM `
 	hostWhere  = ` WHERE host_id = ANY($1) AND bucket >= $2 AND bucket < $3 AND received >= $2 - interval '5 minutes'`
 	hostFine   = hostSelect + `host_fine` + hostWhere
 	hostMinute = hostSelect + `host_minute` + hostWhere
 	hostTen    = hostSelect + `host_ten` + hostWhere
+	hostSix    = hostSelect + `host_six` + hostWhere
 
-	hostsByMinute = hostMarks + hostMinute + ` UNION ALL ` + hostFine + ` AND received >= (SELECT minute FROM mark)`
-	hostsByTen    = hostMarks + hostTen + ` UNION ALL ` + hostMinute + ` AND received >= (SELECT ten FROM mark) UNION ALL ` +
-		hostFine + ` AND received >= (SELECT minute FROM mark)`
+	hostsSinceMinute = ` UNION ALL ` + hostFine + ` AND received >= (SELECT minute FROM mark)`
+	hostsSinceTen    = ` UNION ALL ` + hostMinute + ` AND received >= (SELECT ten FROM mark)` + hostsSinceMinute
+	hostsSinceSix    = ` UNION ALL ` + hostTen + ` AND received >= (SELECT six FROM mark)` + hostsSinceTen
 )
 
 // HostQuery asks for measurements.
 type HostQuery struct {
 	Hosts    []int32
 	From, To time.Time
-	Tier     time.Duration // 15 s, a minute or ten minutes
+	Tier     time.Duration // 15 s, a minute, ten minutes or six hours
 }
 
 func (q *HostQuery) tier() string {
 	switch {
+	case q.Tier >= 6*time.Hour:
+		return hostMarks + hostSix + hostsSinceSix
 	case q.Tier >= 10*time.Minute:
-		return hostsByTen
+		return hostMarks + hostTen + hostsSinceTen
 	case q.Tier >= time.Minute:
-		return hostsByMinute
+		return hostMarks + hostMinute + hostsSinceMinute
 	}
 	return hostMarks + hostFine
 }
@@ -222,7 +226,7 @@ func MergeHosts(rows []HostRow, bucket func(time.Time) time.Time) []HostRow {
 	return out
 }
 
-// maxN keeps n within its column: a bucket has 40 measurements at the most, unless many processes share a name.
+// maxN keeps n within its column: a bucket has 1,440 measurements at the most, unless many processes share a name.
 const maxN = 1<<15 - 1
 
 // add adds a row. One that an older version wrote is shorter; lists of different lengths are cut to the shortest.

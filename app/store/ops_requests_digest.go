@@ -77,6 +77,8 @@ type StatementRollup struct {
 	Rows      float64
 	RowsKnown float64 // calls whose rows are known
 	Durations []byte  // sketch.Encode, of microseconds
+	// IO is what a server counts of blocks (FromPgStat); nil where nobody told.
+	IO *model.StatementIO
 }
 
 // FindingSeen is what a detector found, summed up.
@@ -213,10 +215,14 @@ func copyEndpoints(ctx context.Context, tx pgx.Tx, received time.Time, d *Reques
 }
 
 var statementColumns = []string{"received", "bucket", "project_id", "statement_id", "endpoint_id", "release_id", "caller_id", "source", "n", "failed", "total_us",
-	"max_us", "rows", "rows_known", "durations"}
+	"max_us", "rows", "rows_known", "durations", "io"}
 
 func (r *StatementRollup) row(received time.Time) []any {
-	return []any{received, r.Bucket, r.Project, r.Statement, r.Endpoint, r.Release, r.Caller, int16(r.Source), r.N, r.Failed, r.Total, r.Max, r.Rows, r.RowsKnown, r.Durations}
+	var io []int64
+	if r.IO != nil {
+		io = r.IO.Numbers()
+	}
+	return []any{received, r.Bucket, r.Project, r.Statement, r.Endpoint, r.Release, r.Caller, int16(r.Source), r.N, r.Failed, r.Total, r.Max, r.Rows, r.RowsKnown, r.Durations, io}
 }
 
 func copyStatements(ctx context.Context, tx pgx.Tx, received time.Time, d *RequestDigest) error {

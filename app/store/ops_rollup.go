@@ -29,6 +29,7 @@ func rollups() []rollup {
 		{"endpoint_hour", "endpoint_day", day, day, true},
 		{"statement_raw", "statement_ten", 10 * time.Minute, 10 * time.Minute, true}, {"statement_ten", "statement_hour", time.Hour, time.Hour, true},
 		{"host_fine", "host_minute", time.Minute, time.Minute, true}, {"host_minute", "host_ten", 10 * time.Minute, 10 * time.Minute, true},
+		{"host_ten", "host_six", 6 * time.Hour, 6 * time.Hour, true},
 	}
 }
 
@@ -94,7 +95,7 @@ func (s *Store) merge(ctx context.Context, step rollup, limit time.Time) (n int,
 
 func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received time.Time) (int, error) {
 	switch step.from {
-	case "host_fine", "host_minute":
+	case "host_fine", "host_minute", "host_ten":
 		return mergeHosts(ctx, tx, step, from, to, received)
 	case "endpoint_raw", "endpoint_minute", "endpoint_hour":
 		rows, err := readEndpointRollups(ctx, tx, `SELECT `+endpointRollupColumns+` FROM `+step.from+` WHERE received >= $1 AND received < $2`, from, to)
@@ -156,7 +157,7 @@ func readEndpointRollups(ctx context.Context, q rowQuerier, sql string, args ...
 	})
 }
 
-const statementRollupColumns = `bucket, project_id, statement_id, endpoint_id, release_id, caller_id, source, n, failed, total_us, max_us, rows, rows_known, durations`
+const statementRollupColumns = `bucket, project_id, statement_id, endpoint_id, release_id, caller_id, source, n, failed, total_us, max_us, rows, rows_known, durations, io`
 
 func readStatementRollups(ctx context.Context, q rowQuerier, sql string, args ...any) ([]StatementRollup, error) {
 	rows, err := q.Query(ctx, sql, args...)
@@ -165,8 +166,13 @@ func readStatementRollups(ctx context.Context, q rowQuerier, sql string, args ..
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r StatementRollup, err error) {
 		var source int16
-		err = row.Scan(&r.Bucket, &r.Project, &r.Statement, &r.Endpoint, &r.Release, &r.Caller, &source, &r.N, &r.Failed, &r.Total, &r.Max, &r.Rows, &r.RowsKnown, &r.Durations)
+		var io []int64
+		err = row.Scan(&r.Bucket, &r.Project, &r.Statement, &r.Endpoint, &r.Release, &r.Caller, &source, &r.N, &r.Failed, &r.Total, &r.Max, &r.Rows, &r.RowsKnown, &r.Durations, &io)
 		r.Source = model.StatementSource(source)
+		if io != nil {
+			known := model.StatementIOOf(io)
+			r.IO = &known
+		}
 		return r, err
 	})
 }
@@ -261,4 +267,14 @@ func MergeStatements(rows []StatementRollup, group func(*StatementRollup) Statem
 func (r *StatementRollup) add(o *StatementRollup) {
 	r.N, r.Failed, r.Total = r.N+o.N, r.Failed+o.Failed, r.Total+o.Total
 	r.Max, r.Rows, r.RowsKnown = max(r.Max, o.Max), r.Rows+o.Rows, r.RowsKnown+o.RowsKnown
+	r.IO = AddIO(r.IO, o.IO)
+}
+
+// AddIO adds up what is known of blocks; nil is not known, and neither argument is changed.
+func AddIO(a, b *model.StatementIO) *model.StatementIO {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	sum := a.Plus(*b)
+	return &sum
 }

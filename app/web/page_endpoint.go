@@ -106,8 +106,12 @@ func (s *Server) fillEndpointPanels(c *fiber.Ctx, e requests.Endpoint, series *r
 		return err
 	}
 	th := requests.Thresholds(e.Thresholds)
-	p.Thresholds = th.Fields()
+	p.Thresholds, p.Budget = th.Fields(), budgetOf(th)
 	return nil
+}
+
+func budgetOf(th detect.Thresholds) views.Budget {
+	return views.Budget{P95: time.Duration(th.BudgetP95) * time.Millisecond, Queries: th.BudgetQueries}
 }
 
 // markers are the releases that came in a period.

@@ -80,7 +80,7 @@ func (s *Server) endpointRows(c *fiber.Ctx, chrome views.Chrome, projects []int6
 	rows := make([]views.EndpointRow, len(now))
 	for i := range now {
 		e := &now[i]
-		rows[i] = views.EndpointRow{Project: projectByID(chrome.Projects, e.Project), Method: e.Method, Name: e.Name, Timing: timing(e.Sum, e.Apdex)}
+		rows[i] = views.EndpointRow{Project: projectByID(chrome.Projects, e.Project), Method: e.Method, Name: e.Name, Timing: timing(e.Sum, e.Apdex), Budget: budgetOf(requests.Thresholds(e.Thresholds))}
 		if b := was[e.EndpointKey]; b != nil {
 			t := timing(b.Sum, e.Apdex)
 			rows[i].Before = &t

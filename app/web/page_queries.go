@@ -108,7 +108,7 @@ func lastHour(h requests.Hour, now time.Time) model.Period {
 
 // addRecorded gives a server's statement what programs know of it.
 func addRecorded(r *views.StatementRow, sum requests.StatementSum, project model.Project) {
-	r.P95, r.HasP95 = sum.P95, true
+	r.P95, r.HasP95 = sum.P95, sum.P95Known
 	for _, caller := range sum.Callers {
 		v := views.StatementCaller{Code: caller.Code, Calls: caller.N, Total: caller.Total}
 		if caller.Endpoint.ID != 0 {
@@ -134,9 +134,10 @@ func (s *Server) projectStatements(c *fiber.Ctx, p *views.QueriesProps, now time
 	return rows, nil
 }
 
-// recordedRow is a statement as programs report it. They know nothing of blocks.
+// recordedRow is a statement as programs report it. They know nothing of blocks; the counters of its server do, where it is
+// one of Kibitz's own.
 func recordedRow(sum requests.StatementSum, p model.Period, project model.Project) views.StatementRow {
-	r := views.StatementRow{ID: fmt.Sprintf("%016x", sum.Fingerprint), Project: project.Slug, SQL: sum.SQL, Total: sum.Total, Calls: sum.N, Spark: sum.Spark, NoBlocks: true,
+	r := views.StatementRow{ID: fmt.Sprintf("%016x", sum.Fingerprint), Project: project.Slug, SQL: sum.SQL, Total: sum.Total, Calls: sum.N, Spark: sum.Spark, IO: sum.IO,
 		RowsPerCall: math.NaN()}
 	if sum.N > 0 {
 		r.Mean = time.Duration(float64(sum.Total) / sum.N)
@@ -173,7 +174,7 @@ var ranks = map[string]func(views.StatementRow) float64{
 	"mean":  func(r views.StatementRow) float64 { return float64(r.Mean) },
 	"calls": func(r views.StatementRow) float64 { return r.Calls },
 	"rows":  func(r views.StatementRow) float64 { return r.RowsPerCall },
-	"io":    func(r views.StatementRow) float64 { return float64(r.Read) },
+	"io":    func(r views.StatementRow) float64 { return float64(r.Moved()) },
 	"p95":   func(r views.StatementRow) float64 { return float64(r.P95) },
 }
 
@@ -243,7 +244,7 @@ func digestURL(p views.QueriesProps, page int) string {
 func statementRow(st requests.HourStatement, hour requests.Hour) views.StatementRow {
 	calls := max(st.Calls, 1)
 	r := views.StatementRow{ID: st.ID(), Partition: st.Partition, SQL: st.SQL, Total: st.Total, Calls: float64(st.Calls), Mean: st.Total / time.Duration(calls),
-		RowsPerCall: float64(st.Rows) / float64(calls), Hit: st.Hit, Read: st.Read, TempBlocks: st.TempDone, WAL: st.WALBytes, ReadTime: st.ReadTime,
+		RowsPerCall: float64(st.Rows) / float64(calls), IO: &st.StatementIO,
 		Spark: inSteps(st.Spark, sparkSteps)}
 	if window := hour.To.Sub(hour.From); window > 0 {
 		r.Impact = float64(st.Total) / float64(window)

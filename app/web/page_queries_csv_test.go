@@ -52,9 +52,9 @@ func TestQueriesCSV(t *testing.T) {
 // TestStatementLine holds what is unknown and what a spreadsheet would take for a formula.
 func TestStatementLine(t *testing.T) {
 	t.Parallel()
-	line := statementLine(&views.StatementRow{ID: "1", SQL: "=1+1", RowsPerCall: math.NaN(), NoBlocks: true, Total: 1500 * time.Microsecond,
+	line := statementLine(&views.StatementRow{ID: "1", SQL: "=1+1", RowsPerCall: math.NaN(), Total: 1500 * time.Microsecond,
 		Callers: []views.StatementCaller{{Code: "@x", Endpoint: "-y"}}})
-	want := "1,,,'=1+1,0,1.5,0,,,0,0,,,,,,'@x,'-y"
+	want := "1,,,'=1+1,0,1.5,0,,,0,0,,,,,,'@x,'-y,,,,"
 	if got := strings.Join(line, ","); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -150,7 +150,11 @@ func TestEndpointSettings(t *testing.T) {
 	}
 	k.wants(k.follow(k.post("/endpoint/settings", form("n_plus_one_query_count", "12"))), `value="12"`, "Saved")
 	k.wants(k.follow(k.post("/endpoint/settings", form("apdex_t", "80"))), `value="80"`, `value="12"`)
-	for key, value := range map[string]string{"n_plus_one_query_count": "1", "apdex_t": "-1", "slow_query_ms": "1.5"} {
+	if body := k.get(end).text; strings.Contains(body, `data-p="guard"`) || !strings.Contains(body, "Set a budget") {
+		t.Error("an endpoint without a budget has one")
+	}
+	k.wants(k.follow(k.post("/endpoint/settings", form("budget_p95_ms", "5"))), `name="budget_p95_ms" type="number" min="0" max="3600000" required value="5"`, `data-p="guard"`, "p95 budget 5 ms", "Change the budget")
+	for key, value := range map[string]string{"budget_queries": "-3", "n_plus_one_query_count": "1", "apdex_t": "-1", "slow_query_ms": "1.5"} {
 		if r := k.post("/endpoint/settings", form(key, value)); r.StatusCode != http.StatusUnprocessableEntity && r.StatusCode != http.StatusSeeOther {
 			t.Errorf("%s=%s is answered %d", key, value, r.StatusCode)
 		}

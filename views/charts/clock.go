@@ -65,7 +65,7 @@ func (c Clock) Ticks(most int) []Tick {
 		if !ok {
 			continue
 		}
-		tick := Tick{At: at, Text: c.tickText(t, length, len(out) == 0), Alt: len(out)%2 == 1}
+		tick := Tick{At: at, Text: c.tickText(t, length, len(out) == 0), Alt: len(out)%2 == 1, Moment: t}
 		if at < edgeRoom {
 			tick.Edge = -1
 		} else if at > 100-edgeRoom {

@@ -1,6 +1,9 @@
 package charts
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Tick is a mark of an axis. At is in per cent, from the bottom or from the left.
 type Tick struct {
@@ -10,6 +13,8 @@ type Tick struct {
 	Edge int
 	// Alt is set for those that leave when there is little room.
 	Alt bool
+	// Moment is what it stands at on an axis of time; else zero.
+	Moment time.Time
 }
 
 // Scale is a vertical axis.

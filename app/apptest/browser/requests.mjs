@@ -143,10 +143,134 @@ async function crosshair(page) {
   await page.waitForURL(u => u.searchParams.has("from"));
 }
 
+// zooms goes to a quarter of a waterfall by a link and back; with a script by drawing, to a span by a key, and out by Escape.
+async function zooms(page, one, script) {
+  await page.goto(BASE + one);
+  await leads(page, page.locator(".wf .axis a").nth(1));
+  check(param(page, "from") && param(page, "to"), `the axis leads to ${page.url()}`);
+  check(await page.locator("table.wf tbody tr").count() < 7 && await page.locator(".minimap .here").count() === 1, "a zoomed waterfall shows all, or does not say where it is");
+  if (script) await audit(page, "a zoomed waterfall"); // axe-core needs the timers of a page
+  await leads(page, page.locator("[data-zoom-out]"));
+  check(await page.locator("table.wf tbody tr").count() === 7, "Zoom out does not show all rows");
+  if (!script) return;
+  const axis = await page.locator(".wf .axis").boundingBox(), at = share => axis.x + axis.width * share;
+  await page.mouse.move(at(.5), axis.y + 8);
+  await page.mouse.down();
+  await page.mouse.move(at(.8), axis.y + 8, { steps: 4 });
+  await page.keyboard.press("Escape");
+  await page.mouse.up();
+  check(!param(page, "from"), "Escape does not end what is drawn");
+  await page.mouse.move(at(.5), axis.y + 8);
+  await page.mouse.down();
+  await page.mouse.move(at(.8), axis.y + 8, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForURL(u => u.searchParams.has("from"));
+  const [from, to] = [Number(param(page, "from")), Number(param(page, "to"))], mini = await page.locator(".mini").boundingBox();
+  check(to - from > 40 && to - from < 80, `drawing a third of 200 ms zooms from ${from} to ${to}`);
+  await page.mouse.move(mini.x + mini.width * .05, mini.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(mini.x + mini.width * .2, mini.y + 10, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForURL(u => Number(u.searchParams.get("from")) < from);
+  await shot(page, "zoomed");
+  await Promise.all([page.waitForURL(u => !u.searchParams.has("from")), page.keyboard.press("Escape")]);
+  await Promise.all([page.waitForURL(u => u.searchParams.has("from")), page.keyboard.press("z")]);
+}
+
+// series hides a part of a stack and a line by the legend, by pointer and keys, and reads a heatmap.
+async function series(page) {
+  await page.goto(BASE + endpoint);
+  const figure = name => page.locator("figure.chart", { has: page.locator("figcaption", { hasText: new RegExp(`^${name}$`) }) });
+  const time = figure("Where the time goes"), app = time.locator("path[data-p=app]"), whole = await app.getAttribute("d");
+  await time.locator(".series", { hasText: "db" }).click();
+  check(await time.locator(".series", { hasText: "db" }).getAttribute("aria-pressed") === "false", "a hidden series is still pressed");
+  check(!await time.locator("path[data-p=db]").isVisible() && await app.getAttribute("d") !== whole, "a stack does not close up over what is hidden");
+  const box = await time.locator(".plot").boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  const peek = await time.locator(".peek").innerText();
+  check(/http/i.test(peek) && !/\bdb\b/i.test(peek), `the readout says ${peek}`);
+  check(/to [\d.]+ m?s \d/.test(await figure("Duration heatmap").locator(".peek").innerText()), `the heatmap reads ${await figure("Duration heatmap").locator(".peek").innerText()}`);
+  await shot(page, "series");
+  await audit(page, "a chart with a hidden series");
+  await time.locator(".series", { hasText: "db" }).focus();
+  await page.keyboard.press("Space");
+  check(await app.getAttribute("d") === whole, "what was hidden does not come back as it was");
+  await figure("Duration").locator(".series", { hasText: "p99" }).click();
+  check(!await figure("Duration").locator("path.ln[data-p=p99]").first().isVisible(), "a line is not hidden");
+  const heat = figure("Duration heatmap").locator(".plot");
+  await heat.focus();
+  for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
+  check(/\d\d:\d\d, .*to/.test(await page.locator(".sr[role=status]").last().textContent()), `keys read of a heatmap ${await page.locator(".sr[role=status]").last().textContent()}`);
+}
+
+// budget promises 50 ms and sees it broken, on the page and in the list.
+async function budget(page) {
+  await page.goto(BASE + endpoint);
+  await page.click("text=Set a budget");
+  await page.fill("[name=budget_p95_ms]", "50");
+  await leads(page, page.locator(".endpoint-settings button"));
+  const all = await text(page);
+  check(/p95, over 50 ms/.test(all) && /p95 budget/.test(all), "a broken budget is not told");
+  check(await page.locator("path[data-p=guard]").count() === 1, "the budget is not drawn");
+  await page.goto(`${BASE}/endpoints?project=shop`);
+  check(/over 50 ms/.test(await text(page)), "the list does not tell of a broken budget");
+}
+
+// times reads a page in the zone of a browser in Auckland, and in UTC again.
+async function times() {
+  const page = await open({ timezoneId: "Pacific/Auckland" });
+  await signIn(page);
+  await page.goto(BASE + endpoint);
+  const first = () => page.locator("figure.chart .chart-x time").nth(2).innerText(), label = () => page.locator(".plot[data-x]").first().getAttribute("data-x");
+  const utc = await first(), labels = await label();
+  const choose = async name => { await page.click("[aria-label='Theme and times']"); await page.click(`text=${name}`); await page.keyboard.press("Escape"); };
+  await choose("Times of this browser");
+  check(await first() !== utc && await label() !== labels, `a tick still says ${utc}`);
+  check(!/UTC/.test(await page.locator(".page-head").innerText()) || !await page.locator(".page-head [data-zone]").count(), "the page's head still says UTC");
+  const there = await first();
+  await page.goto(BASE + list);
+  check(/GMT\+1[23]|NZ[DS]T/.test(await page.locator("td time").first().getAttribute("title")), `a title says ${await page.locator("td time").first().getAttribute("title")}`);
+  await page.goto(BASE + endpoint);
+  check(await first() === there, "the choice is forgotten");
+  await shot(page, "auckland");
+  await choose("Times in UTC");
+  check(await first() === utc && await label() === labels, `UTC comes back as ${await first()}, it was ${utc}`);
+  await page.context().close();
+}
+
+// server reads what the database's log tells of a request: the time there, and the plan.
+async function server(page, trace) {
+  for (const end = Date.now() + 40000; Date.now() < end;) {
+    await page.goto(`${BASE}/requests/${trace}`);
+    if (await page.locator("#server").count()) break;
+  }
+  const panel = page.locator("#server"), said = await panel.innerText();
+  check(/on the server, [\d,.]+ ms for the program/.test(said) && said.includes("4711") && /probabl/.test(said), `the server's side says ${said}`);
+  await panel.locator("summary").click();
+  check((await panel.locator("pre").innerText()).includes("Seq Scan"), "the plan is not shown");
+}
+
+// hosts looks at the machine that the server runs on: it is measured every 15 seconds.
+async function hosts(page) {
+  for (const end = Date.now() + 60000; Date.now() < end;) {
+    await page.goto(`${BASE}/hosts`);
+    if (await page.locator("figure.chart").count() > 5) break;
+  }
+  const all = await text(page);
+  for (const want of ["CPU", "Memory", "Load", "Go runtime", "Goroutines", "Connection pools"]) check(all.includes(want), `hosts do not show ${want}`);
+  const figure = page.locator("figure.chart", { has: page.locator("figcaption", { hasText: /^Heap$/ }) });
+  await figure.locator("summary").click();
+  check(await figure.locator("tbody tr").count() > 1, "a chart of a host has no table");
+  await leads(page, page.locator("main tbody a").first());
+  check(param(page, "host"), `a host leads to ${page.url()}`);
+  await page.goto(`${BASE}/hosts?host=nowhere`);
+  expected("404");
+}
+
 // others are the pages around: pulse with its vital signs, endpoints, statements. The second release has no loop, so its issue may be
 // resolved by now.
 async function others(page) {
-  await page.goto(`${BASE}/?project=shop`);
+  await page.goto(`${BASE}/?project=shop&period=6h`); // on a busy machine what was new an hour ago is so no longer
   const pulse = await text(page);
   for (const want of ["Requests", "p95 duration", "Apdex", "Slow query", "/catalogue/", "Findings"]) check(pulse.includes(want), `pulse does not show ${want}`);
   await page.goto(`${BASE}/endpoints?project=shop`);
@@ -163,24 +287,33 @@ async function others(page) {
 await run(async () => {
   const page = await open();
   await firstAccount(page);
-  const n = await sendShop(await newProject(page, "Shop", "shop"));
+  const [n, logged] = await sendShop(await newProject(page, "Shop", "shop"));
   await arrive(page, n);
   const one = await search(page, true);
   await waterfall(page, one);
   await treeKeys(page, one);
   await charts(page);
   await crosshair(page);
+  await zooms(page, one, true);
+  await series(page);
+  await budget(page);
+  await times();
+  await server(page, logged);
+  await hosts(page);
   const statement = await others(page);
   const pages = ["/?project=shop", list, one, `${one}?mode=table`, "/endpoints?project=shop", endpoint, `${endpoint}&by=release&a=&b=&overlay=hour`, "/queries?project=shop", statement, "/database"];
+  const once = ["/hosts", `/requests/${logged}?from=20&to=600`, "/queries?rank=io"];
   for (const scheme of ["light", "dark"]) for (const width of [1440, 390]) {
     const other = await open({ colorScheme: scheme, viewport: { width, height: 900 } });
     await signIn(other);
-    await look(other, pages, scheme, width);
+    await look(other, (scheme === "light") === (width > 1000) ? [...pages, ...once] : pages, scheme, width);
     await other.context().close();
   }
   const bare = await open({ javaScriptEnabled: false });
   await signIn(bare);
   await waterfall(bare, await search(bare, false));
   await charts(bare);
+  await zooms(bare, one, false);
+  await server(bare, logged);
   await others(bare);
 });

@@ -48,7 +48,19 @@ function transaction(kind, ago, release, status, variant) {
     spans: spans.map(({ at, took, ...s }) => ({ ...s, trace_id: trace, start_timestamp: seconds(at), timestamp: seconds(at + took) })) };
 }
 
-// sendShop sends the hour, and answers how many requests it has.
+// sendLog sends what the shop's PostgreSQL logged of a request's longest query, with its plan, as jsonlog.
+async function sendLog(u, t) {
+  const query = t.spans.find(s => s.op === "db"), sql = query.description, ms = (query.timestamp - query.start_timestamp) * 1000 - 2;
+  const plan = { "Query Text": sql, Plan: { "Node Type": "Seq Scan", "Relation Name": "product", "Actual Rows": 90000 } };
+  const line = message => JSON.stringify({ timestamp: new Date(query.timestamp * 1000).toISOString().replace("T", " ").replace("Z", " UTC"), user: "shop", dbname: "shop", pid: 4711,
+    session_id: "65a.1267", line_num: 1, error_severity: "LOG", message, application_name: "shop", backend_type: "client backend" });
+  const body = [line(`duration: ${ms.toFixed(3)} ms  plan:\n${JSON.stringify(plan, null, 2)}`), line(`duration: ${ms.toFixed(3)} ms  statement: ${sql}`)].join("\n") + "\n";
+  const res = await fetch(`${u.origin}/api${u.pathname}/pglog`, { method: "POST", body, headers: { Authorization: `Bearer ${u.username}` } });
+  if (!res.ok) throw new Error(`sending a log of PostgreSQL answers ${res.status}: ${await res.text()}`);
+}
+
+// sendShop sends the hour, and what the database logged of one of its slow queries; it answers how many requests it has, and the
+// trace of that one.
 export async function sendShop(dsn) {
   const u = new URL(dsn), list = [];
   for (let ago = 3300; ago > 30; ago -= 30) {
@@ -61,5 +73,7 @@ export async function sendShop(dsn) {
     const res = await fetch(`${u.origin}/api${u.pathname}/envelope/`, { method: "POST", body, headers: { "X-Sentry-Auth": `Sentry sentry_version=7, sentry_key=${u.username}` } });
     if (!res.ok) throw new Error(`sending a transaction answers ${res.status}`);
   }
-  return list.length;
+  const logged = list.findLast(t => t.transaction === "/catalogue/");
+  await sendLog(u, logged);
+  return [list.length, logged.contexts.trace.trace_id];
 }
