@@ -141,7 +141,7 @@ func (r *rule) found(sub *Subject) string {
 	case len(values) == 0:
 		return cut(r.name) + " is absent"
 	case r.code == opShare:
-		return fmt.Sprintf("%s %s lands on %s, needs under %s", cut(r.name), values[0], percentText(bucket(r.seed, sub.first(r.field, r.name))), percentText(r.limit))
+		return fmt.Sprintf("%s %s lands on %s, needs under %s", cut(r.name), values[0], percentText(BucketOf(r.seed, sub.first(r.field, r.name))), percentText(r.limit))
 	}
 	return cut(r.name) + " is " + strings.Join(values, ", ")
 }

@@ -358,7 +358,7 @@ func (c *compiled) bucketOf(id string) int {
 	if c.unleash {
 		return unleashBucket(c.salt, id)
 	}
-	return bucket(c.seed, id)
+	return BucketOf(c.seed, id)
 }
 
 // subjectID is what the switch divides. By default that is the person, or the browser of one who has not signed in. A switch that

@@ -1,0 +1,95 @@
+// Package benchmark has the two tasks by which switches are measured, for `kibitz bench switches`, the tests here and the module
+// that has the other libraries.
+package benchmark
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"kibitz/app/switches"
+)
+
+// The tasks: a share of 25 %, and a share of 25 % of those whose country is one of three and whose plan is pro.
+const (
+	Share = "share"
+	Rules = "rules"
+)
+
+// People is how many are asked for, in turn.
+const People = 1 << 12
+
+// Config has a thousand switches, among them those of the tasks.
+func Config() switches.Config {
+	c := switches.Config{Environment: "production", Revision: 1}
+	add := func(key, salt string, set []switches.Set, percent float64) {
+		c.Switches = append(c.Switches, switches.Switch{Key: key, State: switches.Partial, Salt: salt, Sets: set, Everyone: switches.Rollout{Percent: percent}})
+	}
+	for i := range 998 {
+		add("feature-"+strconv.Itoa(i), fmt.Sprintf("%016x", i), nil, 10)
+	}
+	add(Share, "5c0ffee5", nil, 25)
+	add(Rules, "deadbeef", []switches.Set{{Rollout: switches.Rollout{Percent: 25}, When: switches.When{{
+		{Attribute: "country", Op: switches.Is, Values: []string{"DE", "AT", "CH"}}, {Attribute: "plan", Op: switches.Is, Values: []string{"pro"}}}}}}, 0)
+	return c
+}
+
+// Subjects are the people.
+func Subjects() []switches.Subject {
+	out := make([]switches.Subject, People)
+	for i := range out {
+		out[i] = switches.Subject{ID: "user-" + strconv.Itoa(i), Country: "DE"}
+		out[i].Set("plan", "pro")
+	}
+	return out
+}
+
+// Prepare is a Holder with the tasks, and the people.
+func Prepare() (*switches.Holder, []switches.Subject, error) {
+	snap, problems := switches.Compile(Config(), time.Now())
+	if len(problems) > 0 {
+		return nil, nil, errors.New(problems[0].String())
+	}
+	h := switches.NewHolder("production")
+	h.Publish(snap)
+	return h, Subjects(), nil
+}
+
+// Task asks a switch for all people in turn, on all cores, and counts, as in service.
+func Task(key string) func(*testing.B) {
+	return func(b *testing.B) {
+		h, subjects, err := Prepare()
+		if err != nil {
+			b.Fatal(err)
+		}
+		spread(b, func(i int) { h.On(key, &subjects[i]) })
+	}
+}
+
+// Floor is what no switch can do without: the hash of an id, mixed with a salt, and put among 100,000 buckets.
+func Floor(b *testing.B) {
+	subjects := Subjects()
+	seed := xxhash.Sum64String("5c0ffee5")
+	spread(b, func(i int) { sink(switches.BucketOf(seed, subjects[i].ID)) })
+}
+
+//go:noinline
+func sink(int) {}
+
+func spread(b *testing.B, ask func(i int)) {
+	var start atomic.Int64
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(p *testing.PB) {
+		i := int(start.Add(1)) * 1000
+		for p.Next() {
+			i++
+			ask(i & (People - 1))
+		}
+	})
+}
