@@ -92,18 +92,18 @@ func (b *switchBench) evaluation(ctx context.Context) error {
 			results[i] = append(results[i], testing.Benchmark(t.run))
 		}
 	}
-	fmt.Fprintf(b.out, "  cores %d, a thousand switches\n", runtime.GOMAXPROCS(0))
+	fmt.Fprintf(b.out, "  %d cores at once; what one answer takes on its core, the median over stretches of 512\n", runtime.GOMAXPROCS(0))
 	for i, t := range tasks {
 		ns := make([]float64, len(results[i]))
 		for j, r := range results[i] {
-			ns[j] = float64(r.T.Nanoseconds()) / float64(r.N)
+			ns[j] = r.Extra["ns/op"]
 		}
 		b.figure(t.name, ns, results[i][0].AllocsPerOp(), results[i][0].AllocedBytesPerOp())
 	}
 	return nil
 }
 
-// figure prints one line: on a machine that does other things, too, the best says what the code costs.
+// figure prints one line of several rounds.
 func (b *switchBench) figure(name string, ns []float64, allocations, bytes int64) {
 	slices.Sort(ns)
 	fmt.Fprintf(b.out, "  %-48s best %7.1f ns, median %7.1f ns, %d allocations, %d bytes\n", name, ns[0], ns[len(ns)/2], allocations, bytes)

@@ -12,7 +12,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"testing"
 
 	growthbook "github.com/growthbook/growthbook-golang"
@@ -27,7 +26,7 @@ import (
 	"kibitz/app/switches/benchmark"
 )
 
-const people = 1 << 12
+const people = benchmark.People
 
 // each asks for one after the other, on all cores, and wants a quarter of them to be in.
 func each(b *testing.B, ask func(i int) bool) {
@@ -41,21 +40,7 @@ func each(b *testing.B, ask func(i int) bool) {
 	if in < people/5 || in > people*3/10 {
 		b.Fatalf("%d of %d are in", in, people)
 	}
-	spread(b, func(i int) { ask(i) })
-}
-
-func spread(b *testing.B, ask func(i int)) {
-	b.Helper()
-	var start atomic.Int64
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.RunParallel(func(p *testing.PB) {
-		i := int(start.Add(1)) * 1000
-		for p.Next() {
-			i++
-			ask(i & (people - 1))
-		}
-	})
+	benchmark.Spread(b, func(i int) { ask(i) })
 }
 
 func id(i int) string { return "user-" + strconv.Itoa(i) }
@@ -142,7 +127,7 @@ func openFeature(b *testing.B) {
 	for i := range contexts {
 		contexts[i] = openfeature.NewEvaluationContext(id(i), map[string]any{"country": "DE", "plan": "pro"})
 	}
-	spread(b, func(i int) {
+	benchmark.Spread(b, func(i int) {
 		if on, err := client.BooleanValue(ctx, "share", false, contexts[i]); err != nil || !on {
 			panic(fmt.Sprint(on, err))
 		}

@@ -5,7 +5,9 @@ package benchmark
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,7 +69,7 @@ func Task(key string) func(*testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		spread(b, func(i int) { h.On(key, &subjects[i]) })
+		Spread(b, func(i int) { h.On(key, &subjects[i]) })
 	}
 }
 
@@ -75,21 +77,63 @@ func Task(key string) func(*testing.B) {
 func Floor(b *testing.B) {
 	subjects := Subjects()
 	seed := xxhash.Sum64String("5c0ffee5")
-	spread(b, func(i int) { sink(switches.BucketOf(seed, subjects[i].ID)) })
+	Spread(b, func(i int) { sink(switches.BucketOf(seed, subjects[i].ID)) })
 }
 
 //go:noinline
 func sink(int) {}
 
-func spread(b *testing.B, ask func(i int)) {
+// stretch is how many answers are timed together: short enough that hardly any stretch is interrupted, long enough that reading the
+// clock does not count.
+const (
+	stretch  = 512
+	maxTimes = 1 << 13 // of a goroutine; later ones take the place of the first
+)
+
+// Spread asks for one after the other on all cores at once, and reports as ns/op what one answer takes on its core: the median over
+// stretches of 512. On a machine that does other things, too, the time of the whole run would tell how much of a core the run got.
+func Spread(b *testing.B, ask func(i int)) {
+	var mu sync.Mutex
 	var start atomic.Int64
+	var all []float64
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(p *testing.PB) {
-		i := int(start.Add(1)) * 1000
-		for p.Next() {
-			i++
-			ask(i & (People - 1))
+		times := make([]float64, 0, maxTimes)
+		for i, n := int(start.Add(1))*1000, 0; ; n++ {
+			began := time.Now()
+			done := run(p, &i, ask)
+			took := float64(time.Since(began)) / stretch
+			switch {
+			case done < stretch && n > 0:
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, times...)
+				return
+			case done < stretch: // too few for a stretch
+				return
+			case n < maxTimes:
+				times = append(times, took)
+			default:
+				times[n%maxTimes] = took
+			}
 		}
 	})
+	b.StopTimer()
+	if len(all) > 0 {
+		slices.Sort(all)
+		b.ReportMetric(all[len(all)/2], "ns/op")
+	}
+}
+
+// run asks a stretch, and says how many that were.
+func run(p *testing.PB, i *int, ask func(i int)) int {
+	for done := range stretch {
+		if !p.Next() {
+			return done
+		}
+		*i++
+		ask(*i & (People - 1))
+	}
+	return stretch
 }
