@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -21,12 +22,7 @@ type Snapshot struct {
 
 // finish puts the switches in order and gives their variants counters.
 func (s *Snapshot) finish() {
-	slices.SortFunc(s.list, func(a, b *compiled) int {
-		if a.key < b.key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(s.list, func(a, b *compiled) int { return strings.Compare(a.key, b.key) })
 	s.slots = 0
 	for _, c := range s.list {
 		c.slot = s.slots
@@ -106,14 +102,18 @@ type Answer struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// verdict is an Answer in little.
+// verdict is an Answer in little. With more than four fields the compiler would keep it in memory, which takes twice as long.
 type verdict struct {
-	variant int
+	cond    *string
+	bucket  int32 // or noBucket, noID
+	variant uint8
 	reason  Reason
-	cond    string
-	bucket  int
-	missing string
 }
+
+const (
+	noBucket = -1 // no share was asked
+	noID     = -2 // the subject has nothing to be divided by
+)
 
 // Eval answers one switch for a subject; nil is nobody. It does not count as an exposure (see Holder).
 func (s *Snapshot) Eval(key string, sub *Subject) Answer {
@@ -124,42 +124,63 @@ func (s *Snapshot) Eval(key string, sub *Subject) Answer {
 	return c.answer(c.decide(someone(sub), nil))
 }
 
-// nobody is read only.
-var nobody Subject
-
 func someone(sub *Subject) *Subject {
 	if sub == nil {
-		return &nobody
+		return new(Subject) // stays on the stack
 	}
 	return sub
 }
 
 func (c *compiled) answer(v verdict) Answer {
 	chosen := &c.variants[v.variant]
-	return Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason,
-		Condition: v.cond, Bucket: v.bucket, Missing: v.missing}
+	a := Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason, Condition: *v.cond, Bucket: max(int(v.bucket), noBucket)}
+	if v.bucket == noID {
+		for c.state == Inherit && c.parent != nil {
+			c = c.parent
+		}
+		a.Missing = c.bucketAttribute()
+	}
+	return a
 }
 
-func (c *compiled) offFor(reason Reason, cond string) verdict {
-	return verdict{variant: c.off, reason: reason, cond: cond, bucket: -1}
+// What decided, where it is the same for all switches. They are variables since verdicts point to them.
+var (
+	condKill, condBroken, condOverride = "kill", "broken", "override"
+	condLabs, condOff, condOn          = "labs", "off", "on"
+	condHoldout                        = "holdout"
+)
+
+func (c *compiled) offFor(reason Reason, cond *string) verdict {
+	return verdict{cond, noBucket, c.off, reason}
 }
 
 // decide is the order in which things are asked. t, when not nil, is told of each.
 func (c *compiled) decide(sub *Subject, t *tracer) verdict {
+	switch { // the usual cases first
+	case c.plain:
+		return c.share(&c.everyone, sub, t)
+	case !c.gated:
+		return c.partial(sub, t)
+	}
+	return c.decideGated(sub, t)
+}
+
+// decideGated begins with what may stand before sets and shares.
+func (c *compiled) decideGated(sub *Subject, t *tracer) verdict {
 	if c.killed {
 		t.add("kill", true, "the switch is killed, which stands above everything")
-		return c.offFor(Disabled, "kill")
+		return c.offFor(Disabled, &condKill)
 	}
 	if c.broken != "" {
 		t.add("broken", true, c.broken)
-		return c.offFor(Errored, "broken")
+		return c.offFor(Errored, &condBroken)
 	}
 	var inherited verdict
 	if c.parent != nil {
 		inherited = c.parent.decide(sub, t.within(c.parentCond))
 		if inherited.variant == c.parent.off {
 			t.add(c.parentCond, true, "the parent is off for this subject, and so are its children")
-			return c.offFor(Default, c.parentCond)
+			return c.offFor(Default, &c.parentCond)
 		}
 		t.add(c.parentCond, false, "the parent is on; its child is asked")
 	}
@@ -172,14 +193,21 @@ func (c *compiled) decide(sub *Subject, t *tracer) verdict {
 	switch c.state {
 	case Off:
 		t.add("off", true, "the switch is off for everyone")
-		return c.offFor(Disabled, "off")
+		return c.offFor(Disabled, &condOff)
 	case On:
 		return c.everybody(sub, t)
 	case Inherit:
 		t.add("inherit", true, "what the parent answers")
-		return verdict{c.inherit[inherited.variant], inherited.reason, c.parentCond, inherited.bucket, inherited.missing}
+		inherited.variant, inherited.cond = c.inherit[inherited.variant], &c.parentCond
+		return inherited
 	}
 	return c.partial(sub, t)
+}
+
+// gate notes, once all is known, whether anything stands before the sets and shares.
+func (c *compiled) gate() {
+	c.gated = c.killed || c.broken != "" || c.parent != nil || c.state != Partial || c.labs != nil || len(c.requires)+len(c.overrides) > 0
+	c.plain = !c.gated && len(c.sets) == 0
 }
 
 // required asks the switches that have to be on.
@@ -189,13 +217,13 @@ func (c *compiled) required(sub *Subject, t *tracer) (verdict, bool) {
 		got := r.of.decide(sub, t.within(r.cond)).variant
 		met := got != r.of.off
 		if r.variant >= 0 {
-			met = got == r.variant
+			met = int(got) == r.variant
 		}
 		if t != nil {
 			t.add(r.cond, !met, fmt.Sprintf("it answers %s%s", r.of.variants[got].name, r.wanted()))
 		}
 		if !met {
-			return c.offFor(Default, r.cond), false
+			return c.offFor(Default, &r.cond), false
 		}
 	}
 	return verdict{}, true
@@ -215,7 +243,7 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 		o := &c.overrides[i]
 		if v, ok := o.variant[sub.first(o.by, o.name)]; ok {
 			t.add("override", true, "the subject has one")
-			return verdict{variant: v, reason: TargetingMatch, cond: "override", bucket: -1}, true
+			return verdict{&condOverride, noBucket, v, TargetingMatch}, true
 		}
 	}
 	if c.labs == nil || c.state == Off {
@@ -227,11 +255,11 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 	}
 	if _, out := c.labs.out[id]; out {
 		t.add("labs", true, "opted out")
-		return c.offFor(TargetingMatch, "labs"), true
+		return c.offFor(TargetingMatch, &condLabs), true
 	}
 	if _, in := c.labs.in[id]; in {
 		t.add("labs", true, "opted in")
-		return verdict{variant: c.on, reason: TargetingMatch, cond: "labs", bucket: -1}, true
+		return verdict{&condLabs, noBucket, c.on, TargetingMatch}, true
 	}
 	t.add("labs", false, "neither opted in nor out")
 	return verdict{}, false
@@ -241,12 +269,12 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 func (c *compiled) everybody(sub *Subject, t *tracer) verdict {
 	if len(c.everyone.split) == 0 {
 		t.add("on", true, "the switch is on for everyone")
-		return verdict{variant: c.on, reason: Static, cond: "on", bucket: -1}
+		return verdict{&condOn, noBucket, c.on, Static}
 	}
-	r := c.everyone
-	r.limit, r.cond = Buckets, "on"
 	t.add("on", true, "the switch is on for everyone, who are divided among its variants")
-	return c.drawn(&r, sub, c.subjectID(sub), -1)
+	v := c.drawn(&c.everyone, c.subjectID(sub))
+	v.cond = &condOn
+	return v
 }
 
 // partial asks the sets in their order, then everyone's share.
@@ -260,73 +288,89 @@ func (c *compiled) partial(sub *Subject, t *tracer) verdict {
 	return c.share(&c.everyone, sub, t)
 }
 
-// share decides whether the subject is in a rollout, and what it gets.
+// share decides whether the subject is in a rollout, and what it gets. It is the way of nearly all answers: whether a subject is in is
+// chance, which no processor foresees, so the usual case has no branch on it.
 func (c *compiled) share(r *rollout, sub *Subject, t *tracer) verdict {
-	whole := r.limit == Buckets && c.take == Buckets && (r.set || c.holdFrom == Buckets)
-	if r.limit == 0 {
-		t.add(r.cond, true, "0 %: nobody of them")
-		return c.offFor(r.plain(c), r.cond)
+	if r.fixed {
+		return c.unshared(r, sub, t)
 	}
-	if whole && len(r.split) == 0 {
-		t.add(r.cond, true, "100 %: all of them")
-		return verdict{variant: c.on, reason: r.plain(c), cond: r.cond, bucket: -1}
-	}
-	id := c.subjectID(sub)
-	if id == "" && !whole {
-		t.missing(c, r)
-		v := c.offFor(Default, r.cond)
-		v.missing = c.bucketAttribute()
-		return v
-	}
-	b := -1
-	if id != "" {
-		b = c.bucketOf(id)
-	}
-	if !whole {
-		in, held := c.in(r, b)
-		t.landed(c, r, b, in, held)
-		if held {
-			return verdict{c.off, Split, "holdout", b, ""}
+	id := sub.ID
+	if id == "" || c.by != fieldUser {
+		if id = c.subjectID(sub); id == "" {
+			t.missing(c, r)
+			return verdict{&r.cond, noID, c.off, Default}
 		}
-		if !in {
-			return verdict{c.off, Split, r.cond, b, ""}
-		}
+	}
+	b := 0
+	if c.unleash {
+		b = unleashBucket(c.salt, id)
 	} else {
-		t.add(r.cond, true, "100 %: all of them, divided among the variants")
+		b = BucketOf(c.seed, id)
 	}
-	return c.drawn(r, sub, id, b)
+	if t != nil {
+		t.landed(c, r, b)
+	}
+	if r.special {
+		return c.special(r, id, b)
+	}
+	variant := c.off
+	if uint(b-r.from) < r.width {
+		variant = c.on
+	}
+	return verdict{&r.cond, int32(b), variant, Split}
 }
 
-// in says whether a bucket is in a rollout, or held out of one that it would be in.
-func (c *compiled) in(r *rollout, b int) (in, held bool) {
-	if b < c.skip || b >= c.skip+c.take {
-		return false, false
-	}
-	at := b
-	if c.take != Buckets { // as if all buckets were ours
-		at = (b - c.skip) * Buckets / c.take
-	}
-	in = at < r.limit
-	return in && (r.set || at < c.holdFrom), in && !r.set && at >= c.holdFrom
-}
-
-// drawn is the variant of one who is in.
-func (c *compiled) drawn(r *rollout, sub *Subject, id string, b int) verdict {
-	v := verdict{variant: c.on, reason: Split, cond: r.cond, bucket: b}
+// special is for the few rollouts that have a split, or a part that is held out.
+func (c *compiled) special(r *rollout, id string, b int) verdict {
+	v := verdict{&r.cond, int32(b), c.off, Split}
 	switch {
-	case len(r.split) == 0:
-	case id == "":
-		v.missing, v.reason = c.bucketAttribute(), Default
-	case c.unleash:
-		v.variant = r.unleash(c.salt, id)
-	default:
-		v.variant = r.draw(xxhash.Sum64String(id))
+	case r.held(b):
+		v.cond = &condHoldout
+	case r.in(b) && len(r.split) > 0:
+		v.variant = c.draw(r, id)
+	case r.in(b):
+		v.variant = c.on
 	}
 	return v
 }
 
-func (r *rollout) draw(id uint64) int {
-	best, most := 0, 0.0
+// unshared is a rollout that nobody is in, or everybody.
+func (c *compiled) unshared(r *rollout, sub *Subject, t *tracer) verdict {
+	switch {
+	case r.limit == 0:
+		t.add(r.cond, true, "0 %: nobody of them")
+		return c.offFor(r.plain, &r.cond)
+	case len(r.split) == 0:
+		t.add(r.cond, true, "100 %: all of them")
+		return verdict{&r.cond, noBucket, c.on, r.plain}
+	}
+	t.add(r.cond, true, "100 %: all of them, divided among the variants")
+	return c.drawn(r, c.subjectID(sub))
+}
+
+// in says whether a bucket gets it; held, whether it only does not because it is held out.
+func (r *rollout) in(b int) bool { return uint(b-r.from) < r.width }
+
+func (r *rollout) held(b int) bool { return b >= r.from+int(r.width) && b < r.heldTo }
+
+// drawn is the variant of one of all those of a split.
+func (c *compiled) drawn(r *rollout, id string) verdict {
+	if id == "" {
+		return verdict{&r.cond, noID, c.on, Default}
+	}
+	return verdict{&r.cond, noBucket, c.draw(r, id), Split}
+}
+
+// draw is the variant that an id gets of a split.
+func (c *compiled) draw(r *rollout, id string) uint8 {
+	if c.unleash {
+		return r.unleash(c.salt, id)
+	}
+	return r.draw(xxhash.Sum64String(id))
+}
+
+func (r *rollout) draw(id uint64) uint8 {
+	best, most := uint8(0), 0.0
 	for i := range r.split {
 		if l := lot(r.split[i].seed, id, r.split[i].weight); i == 0 || l > most {
 			best, most = r.split[i].variant, l
@@ -336,7 +380,7 @@ func (r *rollout) draw(id uint64) int {
 }
 
 // unleash is the variant that Unleash's clients choose.
-func (r *rollout) unleash(group, id string) int {
+func (r *rollout) unleash(group, id string) uint8 {
 	n := unleash(group, id, r.total, unleashSeed)
 	var sum uint32
 	for _, w := range r.split {
@@ -345,24 +389,6 @@ func (r *rollout) unleash(group, id string) int {
 		}
 	}
 	return r.split[len(r.split)-1].variant
-}
-
-// plain is the reason where no bucket decided.
-func (r *rollout) plain(c *compiled) Reason {
-	switch {
-	case r.set:
-		return TargetingMatch
-	case len(c.sets) == 0 && r.limit == Buckets:
-		return Static
-	}
-	return Default
-}
-
-func (c *compiled) bucketOf(id string) int {
-	if c.unleash {
-		return unleashBucket(c.salt, id)
-	}
-	return bucket(c.seed, id)
 }
 
 // subjectID is what the switch divides. By default that is the person, or the browser of one who has not signed in. A switch that
