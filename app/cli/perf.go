@@ -9,6 +9,7 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/perf"
 	"kibitz/app/perf/perfpgx"
+	"kibitz/app/switches"
 	"kibitz/app/trace"
 	"kibitz/ingest"
 )
@@ -53,6 +54,10 @@ func (s *server) keepOwn(ctx context.Context, project, key int64, requests []tra
 	folded := int64(0)
 	for i := range requests {
 		folded += int64(requests[i].Weight) - 1
+	}
+	if !s.features.on(switches.OwnRecorder) {
+		s.outcomes.Count(project, "transaction", ingest.Filtered, "switched_off", int64(len(requests))+folded)
+		return nil
 	}
 	// A spool that fills while the database is away is for other people's events.
 	if err := s.pipeline.Healthy(); err != nil {
