@@ -169,6 +169,40 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil || len(f.Environments) != 1 || f.Environments[0].Environment != "b" {
 		t.Error(f, err)
 	}
+	if _, err := Read([]byte("kibitz: 1\nenvironments:\n- {environment: a}\n"), Kibitz, "b"); err == nil || !strings.Contains(err.Error(), "the file has a") {
+		t.Error("another environment was taken:", err)
+	}
+}
+
+// TestPlan holds what is done, and that nothing is done twice.
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	was := fullConfig()
+	was.Switches = append(was.Switches, switches.Switch{Key: "gone", State: switches.On}, switches.Switch{Key: "live", State: switches.On, Salt: "s"})
+	was.Segments = append(was.Segments, switches.Segment{Key: "old"})
+	now := fullConfig()
+	now.Switches[1].Killed, now.Switches[1].Everyone.Percent = false, 50
+	now.Switches[1].Variants[3].Value = json.RawMessage(`{"z":2}`)
+	now.Switches = append(now.Switches, switches.Switch{Key: "live", State: switches.On, Killed: true}, switches.Switch{Key: "new", State: switches.Off})
+	now.Segments[0].Description = ""
+	var got []string
+	for _, s := range Plan(was, now, true) {
+		got = append(got, string(s.Action)+" "+s.What()+" "+strings.Join(s.Lines, "; "))
+	}
+	want := []string{
+		`change segment g description: gone, was "G"`,
+		`change a:b variants[3].value: new: {"z":2}; everyone.percent: 12.345 -> 50`,
+		`keep a:b stays killed, since a file never lets go what was killed: kibitz switch set a:b unkill`,
+		`kill live `, `create new `, `remove gone `, `remove segment old `,
+	}
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Fatalf("step %d: got\n%s\nwant\n%s", i, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if steps := Plan(fullConfig(), fullConfig(), true); len(steps) > 0 {
+		t.Error(steps)
+	}
 }
 
 func TestManySwitches(t *testing.T) {
@@ -288,7 +322,10 @@ func FuzzRead(f *testing.F) {
 				}
 				again, err := Read(out.Bytes(), Kibitz, "")
 				if err != nil {
-					continue // a name that only another format may have, such as none
+					if !strings.Contains(err.Error(), "has no ") {
+						t.Fatalf("%v\n%s", err, out.String())
+					}
+					continue // an empty key, which only other formats may have
 				}
 				a, _ := json.Marshal(file.Environments)
 				b, _ := json.Marshal(again.Environments)
