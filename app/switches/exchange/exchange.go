@@ -153,16 +153,20 @@ func (f *file) in(env string) *gathered {
 }
 
 // add takes a switch and what was lost of it. Two switches of one key are refused.
-func (g *gathered) add(at cursor, s switches.Switch, notes []string) {
-	if g.keys[s.Key] {
-		at.fail("a second switch %q in environment %s", s.Key, g.config.Environment)
+func (g *gathered) add(at cursor, d *draft) {
+	if g.keys[d.Key] {
+		at.fail("a second switch %q in environment %s", d.Key, g.config.Environment)
 		return
 	}
-	g.keys[s.Key] = true
-	g.config.Switches = append(g.config.Switches, s)
-	if len(notes) > 0 {
-		slices.Sort(notes)
-		g.reports = append(g.reports, Report{g.config.Environment, s.Key, slices.Compact(notes)})
+	g.keys[d.Key] = true
+	if d.shut && d.State != switches.Off {
+		d.State = switches.Off
+		d.note("is off until a person has looked at it: without what was left out more people might have it")
+	}
+	g.config.Switches = append(g.config.Switches, d.Switch)
+	if len(d.notes) > 0 {
+		slices.Sort(d.notes)
+		g.reports = append(g.reports, Report{g.config.Environment, d.Key, slices.Compact(d.notes)})
 	}
 }
 

@@ -123,7 +123,35 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// full is a configuration in which every field is said.
+// TestShut holds that what is left out never turns a switch on for more people.
+func TestShut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text string
+		want switches.State
+	}{
+		"launchdarkly off":  {`{"key": "a", "on": true, "variations": [true, false], "offVariation": 1, "fallthrough": {"variation": 0}, "rules": [{"clauses": [{"attribute": "x", "op": "cron", "values": ["y"]}], "variation": 1}]}`, switches.Off},
+		"launchdarkly on":   {`{"key": "a", "on": true, "variations": [true, false], "offVariation": 1, "fallthrough": {"variation": 1}, "rules": [{"clauses": [{"attribute": "x", "op": "cron", "values": ["y"]}], "variation": 0}]}`, switches.Partial},
+		"goff off":          {`a: {variations: {y: true, n: false}, targeting: [{query: x near 1, variation: n}], defaultRule: {variation: y}}`, switches.Off},
+		"goff on":           {`a: {variations: {y: true, n: false}, targeting: [{query: x near 1, variation: y}], defaultRule: {variation: n}}`, switches.Partial},
+		"gargoyle exclude":  {`[{"model": "gargoyle.switch", "pk": "a", "fields": {"status": 2, "value": {"gargoyle.builtins.IPAddressConditionSet": {"internal_ip": [["e", "1"]], "ip_address": [["i", "10.0.0.1"]]}}}}]`, switches.Off},
+		"unleash parent":    {`{"features": [{"name": "a", "enabled": true, "dependencies": [{"feature": "b", "enabled": false}]}]}`, switches.Off},
+		"unleash one of":    {`{"features": [{"name": "a", "enabled": true, "dependencies": [{"feature": "b", "variants": ["x", "y"]}]}, {"name": "b", "enabled": true}]}`, switches.Off},
+		"unleash strategy":  {`{"features": [{"name": "a", "enabled": true, "strategies": [{"name": "moon"}]}]}`, switches.Partial},
+		"gargoyle ordinary": {`[{"model": "gargoyle.switch", "pk": "a", "fields": {"status": 2, "value": {"x": {"y": [["i", "1"]]}}}}]`, switches.Partial},
+	} {
+		f, err := Read([]byte(c.text), Auto, "")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := f.Environments[0].Switches[0].State; got != c.want {
+			t.Errorf("%s: %s, want %s: %v", name, got, c.want, f.Reports)
+		}
+	}
+}
+
+// fullConfig is a configuration in which every field is said.
 func fullConfig() switches.Config {
 	half := 50.0
 	at := time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC)
