@@ -170,6 +170,9 @@ func (p *Program) prepare(ctx context.Context, beside bool) error {
 	return p.makeDays(ctx)
 }
 
+// waitingSaid is how often the log says that it is waited for the database.
+const waitingSaid = 10 * time.Second
+
 // databaseWait is how long a start waits for databases that are configured but do not answer yet.
 const databaseWait = 60 * time.Second
 
@@ -180,6 +183,7 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, databaseWait)
 		defer cancel()
 	}
+	var said time.Time
 	for {
 		var down []error
 		for part, err := range p.DB.Ping(ctx) {
@@ -190,7 +194,10 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		if len(down) == 0 {
 			return nil
 		}
-		p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		if time.Since(said) > waitingSaid {
+			said = time.Now()
+			p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("cannot reach the database for %s: %w", databaseWait, errors.Join(down...))
