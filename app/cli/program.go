@@ -17,6 +17,7 @@ import (
 	"kibitz/app/requests"
 	"kibitz/app/rollout"
 	"kibitz/app/store"
+	"kibitz/app/switches"
 	"kibitz/migrations"
 )
 
@@ -41,12 +42,14 @@ type Program struct {
 	Reports    *requests.Reports
 	Hub        *issues.Hub
 	Board      *rollout.Board // nil for commands, which ask a running process
+	features   *features
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
 // running server, attaches to it), and migrates when migrate is set.
 func open(ctx context.Context, c *call, attach bool) (*Program, error) {
-	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub()}
+	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub(),
+		features: newFeatures(c.config.Node)}
 	if !attach {
 		if err := p.startBoard(); err != nil {
 			return nil, err
@@ -91,7 +94,8 @@ func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
 		return err
 	}
 	cfg := db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
-		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log}
+		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log,
+		UseReplicas: p.features.gate(switches.OwnReplicas)}
 	if attach {
 		cfg.WebWait = commandWait
 	}
