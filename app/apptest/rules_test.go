@@ -23,6 +23,7 @@ var layers = map[string]int{
 	"app/switches/peers": 1, "app/rollout": 3,
 	"app/hostmetrics": 0, "app/trace": 0, "app/trace/tracetest": 1, "app/sketch": 0, "ingest/sqltext": 0,
 	"app/switches/guard": 0, "app/switches/guard/simulate": 1, "app/switches/exchange": 2,
+	"app/switches/switchestest": 2, "app/switches/benchmark": 2, "app/switches/switchfiber": 2,
 	"app/errs": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
 	"views/ui": 0, "views/charts": 0, "migrations": 0, "static": 0, "app/db/pglocal": 0,
 }
@@ -30,7 +31,7 @@ var layers = map[string]int{
 // only says which packages may import a module.
 var only = map[string][]string{
 	"github.com/jackc/pgx/":          {"app/db", "app/db/dbtest", "app/store", "app/queue", "app/perf/perfpgx"},
-	"github.com/gofiber/fiber":       {"app/web", "ingest/receiver", "app/perf/perffiber", "app/apptest/sdk/perf_gofiber"},
+	"github.com/gofiber/fiber":       {"app/web", "ingest/receiver", "app/perf/perffiber", "app/switches/switchfiber", "app/apptest/sdk/perf_gofiber"},
 	"github.com/getsentry/sentry-go": {"app/cli", "app/apptest/sdk/go", "app/apptest/sdk/perf_gofiber"},
 }
 

@@ -42,6 +42,7 @@ type Digester struct {
 	log       *slog.Logger
 	names     *names
 	keeper    *keeper
+	keepSpans func() bool // nil always
 	findings  *findings
 	calls     callKeeper
 	exposures *exposures
@@ -67,6 +68,8 @@ type DigesterOptions struct {
 	KeepOneIn int
 	// Flips are the changes of switches in a stretch of time, oldest first, of all environments; nil when there are no switches.
 	Flips func(ctx context.Context, from, to time.Time) ([]model.Flip, error)
+	// KeepSpans says whether spans are kept at all; nil always. It is asked for each request.
+	KeepSpans func() bool
 	// Counts and Ends are told of what has been stored; nil for nobody.
 	Counts *prometheus.Requests
 	Ends   *prometheus.Items
@@ -83,7 +86,8 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{}, flips: o.Flips, slowed: map[flipped]bool{},
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), keepSpans: o.KeepSpans,
+		findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{}, flips: o.Flips, slowed: map[flipped]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 
