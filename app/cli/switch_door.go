@@ -29,6 +29,7 @@ type switchRequest struct {
 	N         int
 	Switch    switches.Switch
 	Segment   switches.Segment
+	Switches  []switches.Switch
 	Context   map[string]any
 	By        rollout.By
 }
@@ -70,8 +71,13 @@ func answerSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequ
 		return b.Save(ctx, rollout.Edit{Env: r.Env, Switch: r.Switch, By: r.By, Why: r.Why})
 	case "save":
 		return saveSwitch(ctx, b, r)
+	case "save-many":
+		_, refused, err := b.SaveMany(ctx, r.Env, r.Switches, r.By, r.Why)
+		return refused, err
 	case "segment":
 		return b.SaveSegment(ctx, r.Env, r.Segment, r.By, r.Why)
+	case "remove-segment":
+		return b.DeleteSegment(ctx, r.Env, r.Key, r.By, r.Why)
 	case "environment":
 		return b.AddEnvironment(ctx, r.Env, r.By)
 	case "set":
@@ -109,6 +115,9 @@ func setSwitch(ctx context.Context, b *rollout.Board, r switchRequest) (any, err
 func readSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequest) (any, error) {
 	if op == "processes" {
 		return fleet{b.Processes(), b.Health()}, nil
+	}
+	if op == "environments" {
+		return b.Environments(), nil
 	}
 	h := b.Holder(r.Env)
 	if h == nil {
