@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"kibitz/app/mail/mailtest"
 	"kibitz/app/switches"
 )
 
@@ -127,7 +128,8 @@ func (s *server) standing(key string) (got standing) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	needPrograms(t)
-	s := newServer(t)
+	mails := mailtest.New(t)
+	s := newServer(t, "KIBITZ_SMTP_URL="+mails.URL, "KIBITZ_REPORT_TO=ops@shop.example", "KIBITZ_REPORT_SCHEDULE=off")
 	for _, key := range []string{"risky", "tea"} {
 		s.command("switch", "add", key)
 		s.command("switch", "set", key, "5%")
@@ -147,6 +149,9 @@ func TestGuard(t *testing.T) {
 		t.Errorf("tea was killed: %+v", got)
 	}
 	s.checkAlert(after(s.command("token", "add", "--scopes", "project:read,event:read"), "token:"))
+	s.until("the kill is mailed", func() bool {
+		return slices.ContainsFunc(mails.Mails(), func(m mailtest.Mail) bool { return strings.Contains(m.Data, "Subject: Guard: kill risky in production") })
+	})
 	if history := s.command("switch", "history", "risky"); !strings.Contains(history, "guard") || !strings.Contains(history, "kill") {
 		t.Errorf("the history is\n%s", history)
 	}

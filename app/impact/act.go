@@ -81,8 +81,14 @@ func (i *Impact) trackedOf(env, key string) (t tracked, ok bool) {
 }
 
 // Guard is what the guard of a switch knows, some seconds old at the most.
-func (i *Impact) Guard(env, key string) GuardView {
-	s := i.switchesOf(env)[key]
+func (i *Impact) Guard(env, key string) GuardView { return i.GuardOf(env, i.switchesOf(env)[key]) }
+
+// GuardOf is Guard for who has the switch at hand, which saves the look among all of them.
+func (i *Impact) GuardOf(env string, s *switches.Switch) GuardView {
+	key := ""
+	if s != nil {
+		key = s.Key
+	}
 	t, known := i.trackedOf(env, key)
 	switch {
 	case s == nil:
@@ -116,7 +122,7 @@ func (i *Impact) RampReady(env, key string, step int) (ready bool, why string) {
 	if s == nil || s.Ramp == nil || step < 0 || step >= len(s.Ramp.Steps) {
 		return false, "it has no such step"
 	}
-	g := i.Guard(env, key)
+	g := i.GuardOf(env, s)
 	if g.Holding {
 		return false, g.Why
 	}
