@@ -150,7 +150,9 @@ func TestGuard(t *testing.T) {
 	}
 	s.checkAlert(after(s.command("token", "add", "--scopes", "project:read,event:read"), "token:"))
 	s.until("the kill is mailed", func() bool {
-		return slices.ContainsFunc(mails.Mails(), func(m mailtest.Mail) bool { return strings.Contains(m.Data, "Subject: Guard: kill risky in production") })
+		return slices.ContainsFunc(mails.Mails(), func(m mailtest.Mail) bool {
+			return strings.Contains(m.Data, "Subject: Guard: kill risky in production")
+		})
 	})
 	if history := s.command("switch", "history", "risky"); !strings.Contains(history, "guard") || !strings.Contains(history, "kill") {
 		t.Errorf("the history is\n%s", history)

@@ -214,7 +214,6 @@ func (f *fleet) restarted(i int) {
 	s.until("it answers without the database", func() bool {
 		var a answer
 		err := f.ask(i, &a, "try", "checkout", "--user", "u1", "--json")
-		fmt.Fprintln(s.log, err, a)
 		source = a.Source
 		return err == nil && a.Variant == "on"
 	})

@@ -56,13 +56,6 @@ func BenchmarkRows(b *testing.B) {
 			}
 		}
 	})
-	b.Run("one switch", func(b *testing.B) {
-		for b.Loop() {
-			if rows, err := k.Series(k.ctx, "production", "switch7", time.Now().Add(-24*time.Hour), time.Now()); err != nil || len(rows) == 1 {
-				b.Fatal(len(rows), err)
-			}
-		}
-	})
 	b.Run("people of one switch", func(b *testing.B) {
 		for b.Loop() {
 			if e, err := k.People(k.ctx, "production", "switch7", 24*time.Hour); err != nil || !e.Known {
