@@ -45,9 +45,12 @@ type Digester struct {
 	keepSpans func() bool // nil always
 	findings  *findings
 	calls     callKeeper
+	exposures *exposures
 	settings  settings
 	compared  time.Time         // when releases were compared last
 	regressed map[[2]int32]bool // endpoints and releases that were found slower
+	flips     func(ctx context.Context, from, to time.Time) ([]model.Flip, error)
+	slowed    map[flipped]bool // endpoints and flips that were found slower
 	normalize *sqltext.Normalizer
 	in        *zstd.Decoder
 	out       *zstd.Encoder
@@ -63,6 +66,8 @@ type DigesterOptions struct {
 	Log   *slog.Logger
 	// KeepOneIn is which share of unremarkable requests keep their spans.
 	KeepOneIn int
+	// Flips are the changes of switches in a stretch of time, oldest first, of all environments; nil when there are no switches.
+	Flips func(ctx context.Context, from, to time.Time) ([]model.Flip, error)
 	// KeepSpans says whether spans are kept at all; nil always. It is asked for each request.
 	KeepSpans func() bool
 	// Counts and Ends are told of what has been stored; nil for nobody.
@@ -81,7 +86,8 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), keepSpans: o.KeepSpans, findings: newFindings(), regressed: map[[2]int32]bool{},
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), keepSpans: o.KeepSpans,
+		findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{}, flips: o.Flips, slowed: map[flipped]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 
@@ -97,13 +103,13 @@ type item struct {
 	endpoint *model.Endpoint
 }
 
-// Prepare works out what records of requests and log lines add. linked are traces that error events of the same batch name.
+// Prepare works out what records of requests and log lines add; seen are the error events of the same batch.
 // It changes nothing but names; to repeat it is harmless.
-func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (out store.RequestDigest, events []model.FindingEvent, err error) {
-	if d.prepared = nil; len(records) == 0 {
+func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, seen []model.EventSeen) (out store.RequestDigest, events []model.FindingEvent, err error) {
+	if d.prepared = nil; len(records)+len(seen) == 0 {
 		return out, nil, nil
 	}
-	b := &batch{linked: linked, outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
+	b := &batch{linked: linked(seen), seenEvents: seen, outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
 	if err := d.unpack(records, b); err != nil {
 		return out, nil, err
 	}
@@ -133,7 +139,11 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 // again.
 func (d *Digester) Stored() {
 	b := d.prepared
-	if b == nil || d.counts == nil {
+	if b == nil {
+		return
+	}
+	d.exposures.learn(b.exposed)
+	if d.prepared = nil; d.counts == nil {
 		return
 	}
 	for _, it := range b.items {
@@ -144,7 +154,16 @@ func (d *Digester) Stored() {
 	for o, n := range b.outcomes {
 		d.ends.Add(prometheus.Item{Project: o.ProjectID, Category: o.Category, Outcome: o.Outcome, Reason: o.Reason}, n)
 	}
-	d.prepared = nil
+}
+
+// linked are the traces that error events name.
+func linked(seen []model.EventSeen) map[trace.ID]bool {
+	traces := map[trace.ID]bool{}
+	for i := range seen {
+		traces[seen[i].Trace] = true
+	}
+	delete(traces, trace.ID{})
+	return traces
 }
 
 // batch is what a call of Prepare works on.
@@ -156,6 +175,9 @@ type batch struct {
 	serverLogs []serverLog
 	sources    map[string]int64
 	linked     map[trace.ID]bool
+	seenEvents []model.EventSeen
+	eventNames []itemNames // of seenEvents, one for one
+	exposed    *exposed
 	outcomes   map[model.OutcomeCount]int64
 	firsts     map[int64]time.Time
 	pending    []store.TraceRow
