@@ -16,6 +16,7 @@ import (
 var layers = map[string]int{
 	"app": 6, "app/apptest": 6, "app/cli": 5, "app/web": 4, "app/jobs": 4,
 	"app/comments": 3, "app/issues": 3, "app/requests": 3, "app/alerts": 3, "app/accounts": 3, "ingest/receiver": 3, "ingest/receiver/sockets": 3, "ingest/receiver/tail": 3,
+	"app/impact": 3,
 	"app/store": 2, "app/queue": 2, "ingest": 2, "views": 2,
 	"app/db": 1, "app/db/dbtest": 2, "app/cache": 1, "app/model": 1, "app/switches": 1, "app/config": 1,
 	"app/requests/filter": 1, "app/requests/health": 2, "app/requests/sqlscan": 0, "app/mail": 1, "app/mail/mailtest": 0, "app/perf": 1, "app/perf/perffiber": 2, "app/perf/perfpgx": 2, "app/forward": 3, "app/prometheus": 0, "app/detect": 1, "ingest/otlp": 1, "ingest/syslog": 1, "ingest/envelope": 1,
