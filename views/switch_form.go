@@ -66,11 +66,11 @@ type ChangeForm struct{ At, State, Percent string }
 
 // RampForm is a ramp plan. At and Since are where it stands, which nobody types.
 type RampForm struct {
-	On, Steps      bool // Steps: it goes on by itself
-	At, Since      string
-	Holdout        string
-	Plan           []StepForm
-	Quiet          []QuietForm
+	On, Steps bool // Steps: it goes on by itself
+	At, Since string
+	Holdout   string
+	Plan      []StepForm
+	Quiet     []QuietForm
 }
 
 // StepForm is a step of a ramp.
@@ -84,7 +84,7 @@ type QuietForm struct {
 
 // LabsForm is the offer to people.
 type LabsForm struct {
-	On                               bool
+	On                              bool
 	Title, Text, Per, Cap, Feedback string
 }
 

@@ -416,7 +416,9 @@ func SwitchPath(key, what, env string) string {
 }
 
 // ReservedKeys are the pages below /switches, which no switch's page can be.
-func ReservedKeys() []string { return []string{"new", "audit", "processes", "stale", "segments", "changes"} }
+func ReservedKeys() []string {
+	return []string{"new", "audit", "processes", "stale", "segments", "changes"}
+}
 
 // prettyJSON is a payload over several lines when it is long; what is no JSON stays as it is.
 func prettyJSON(text string) string {
