@@ -73,6 +73,7 @@ type SwitchTry struct {
 
 // TryStep is what was asked on the way to an answer.
 type TryStep struct {
+	Depth     int // 1 for a parent or prerequisite, 2 for its own ...
 	Text, Why string
 	Matched   bool
 }

@@ -448,7 +448,7 @@ func editorProblems(p SwitchPageProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			for _, field := range sortedKeys(p.Form.Errors) {
+			for _, field := range p.Form.wrong() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "<li><a href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

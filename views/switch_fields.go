@@ -145,3 +145,6 @@ func baseText(s switches.Switch) string {
 func ReadBase(text string) (s switches.Switch, ok bool) {
 	return s, text != "" && json.Unmarshal([]byte(text), &s) == nil
 }
+
+// wrong are the fields that could not be read.
+func (f SwitchForm) wrong() []string { return slices.Sorted(maps.Keys(f.Errors)) }

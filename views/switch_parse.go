@@ -55,7 +55,11 @@ func (f *SwitchForm) Switch(base switches.Switch) (switches.Switch, bool) {
 
 // tagList are the texts between commas and spaces.
 func tagList(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' })
+	list := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' })
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func (p *parser) date(field, text string) string {
