@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,11 +47,11 @@ type Digester struct {
 	stored, duplicates atomic.Int64
 }
 
-// RequestDigester works out what records of requests and log lines add to the database; linked are traces that error events
-// name. It is that of the performance half, which this one must not know.
+// RequestDigester works out what records of requests and log lines add to the database, and what the error events beside them
+// tell of switches. It is that of the performance half, which this one must not know.
 type RequestDigester interface {
 	// Findings of the digest are those events, one for one; it lacks the hashes of their issues.
-	Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (store.RequestDigest, []model.FindingEvent, error)
+	Prepare(ctx context.Context, records []*ingest.Record, seen []model.EventSeen) (store.RequestDigest, []model.FindingEvent, error)
 	// Stored tells that what Prepare made last has been committed.
 	Stored()
 }
@@ -186,16 +187,11 @@ func (d *Digester) group(events []*ingest.Record, setups map[int64]GroupingSetup
 
 // prepareRequests works out the requests of a batch and groups what was found in them.
 func (d *Digester) prepareRequests(ctx context.Context, records []*ingest.Record, setups map[int64]GroupingSetup, out *store.Digest) (err error) {
-	if len(records) == 0 {
+	if d.requests == nil || len(records)+len(out.Events) == 0 {
 		return nil
 	}
-	linked := map[trace.ID]bool{}
-	for i := range out.Events {
-		linked[out.Events[i].Trace] = true
-	}
-	delete(linked, trace.ID{})
 	var found []model.FindingEvent
-	if out.Requests, found, err = d.requests.Prepare(ctx, records, linked); err != nil {
+	if out.Requests, found, err = d.requests.Prepare(ctx, records, seenOf(out.Events)); err != nil {
 		return classify(err)
 	}
 	for i, f := range found {
@@ -209,6 +205,20 @@ func (d *Digester) prepareRequests(ctx context.Context, records []*ingest.Record
 		out.Requests.Findings[i].Hash = event.Hashes[0]
 	}
 	return nil
+}
+
+// seenOf are events as the sums of switches see them: those of a trace, or that name switches.
+func seenOf(events []store.NewEvent) (seen []model.EventSeen) {
+	for i := range events {
+		e := &events[i]
+		if e.Trace == (trace.ID{}) && len(e.Switches) == 0 {
+			continue
+		}
+		level := model.Level(e.Level)
+		seen = append(seen, model.EventSeen{Project: e.ProjectID, At: e.Received, Trace: e.Trace, Env: e.Env, UserHash: e.UserHash,
+			Fault: level == model.Errors || level == model.Fatal, Switches: e.Switches})
+	}
+	return seen
 }
 
 func outcomes(payload []byte) ([]model.OutcomeCount, error) {
@@ -234,7 +244,7 @@ func (d *Digester) digest(r *ingest.Record, setup GroupingSetup, out *store.NewE
 		ID: r.ID, ProjectID: r.Project, EventID: r.EventID, Received: r.Received, Timestamp: believe(ev.Timestamp, r.Received),
 		Level: levelOf(ev), Platform: ev.Platform, Title: g.Title, Release: ev.Release, Env: ev.Environment, Body: r.Payload,
 		Hashes: rawHashes(g), Config: string(g.Config), Type: g.Type, Value: g.Value, Culprit: g.Culprit,
-		UserHash: userHash(ev.User, r.RemoteIP), Tags: tagsOf(ev),
+		UserHash: userHash(ev.User, r.RemoteIP), Tags: tagsOf(ev), Switches: switchesOf(ev),
 	}
 	if setup.Secondary != nil {
 		out.Secondary = func() [][16]byte { return d.secondary(r, *setup.Secondary) }
@@ -264,7 +274,7 @@ func (d *Digester) secondary(r *ingest.Record, setup grouping.Setup) [][16]byte 
 	return rawHashes(setup.Group(GroupingEvent(ev)))
 }
 
-// tagsOf are the tags that an event is counted under.
+// tagsOf are the tags that an event is counted under: its own, and the answers of switches that it names.
 func tagsOf(ev *envelope.Event) []store.Tag {
 	var tags []store.Tag
 	for _, p := range ev.TagPairs() {
@@ -272,8 +282,32 @@ func tagsOf(ev *envelope.Event) []store.Tag {
 			tags = append(tags, store.Tag{Key: p.Key, Value: p.Value})
 		}
 	}
+	for _, s := range switchesOf(ev) {
+		tags = append(tags, store.Tag{Key: store.FlagTag(s.Key), Value: s.Variant})
+	}
 	return tags
 }
+
+// maxFlags bounds the switches of one event that are counted, the newest of them.
+const maxFlags = 50
+
+// switchesOf are the answers of switches that an event names, each switch once with its last answer.
+func switchesOf(ev *envelope.Event) (list []trace.Switch) {
+	seen := map[string]bool{}
+	for i := len(ev.Flags) - 1; i >= 0 && len(list) < maxFlags; i-- {
+		f := ev.Flags[i]
+		if f.Name == "" || f.Result == "" || len(f.Result) > maxFlagValue || seen[f.Name] {
+			continue
+		}
+		seen[f.Name] = true
+		list = append(list, trace.Switch{Key: f.Name, Variant: f.Result})
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// maxFlagValue is how long an answer may be to be one, and not a payload.
+const maxFlagValue = 100
 
 // believe is the sender's time when it is plausible, else the time of receipt.
 func believe(sent, received time.Time) time.Time {

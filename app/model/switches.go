@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"time"
+
+	"kibitz/app/trace"
+)
 
 // Flip is a change of a switch, as charts mark it.
 type Flip struct {
@@ -13,4 +17,20 @@ type Flip struct {
 	By      string
 	Kind    string // person, guard, schedule, ramp, cli, token, import
 	Why     string
+}
+
+// GuardWindow is the stretch of time in which a subject counts once for a guard, as exposed and as failed. A visitor whose page
+// fails reloads it within seconds, and one page makes a dozen requests: shorter windows would count him several times, which the
+// test takes for evidence. Longer ones would put off a kill: it comes a window after the failures that it needs at the earliest.
+const GuardWindow = 5 * time.Second
+
+// EventSeen is what the sums of switches need to know of an error event.
+type EventSeen struct {
+	Project  int64
+	At       time.Time // of receipt
+	Trace    trace.ID
+	Env      string
+	UserHash int64 // 0: nobody known
+	Fault    bool  // its level is error or worse
+	Switches []trace.Switch
 }

@@ -84,6 +84,7 @@ func (d *Digester) name(ctx context.Context, b *batch) error {
 		keys[i] = d.ask(it)
 	}
 	d.askServerLogs(b)
+	d.askEvents(b)
 	if err := d.names.resolve(ctx); err != nil {
 		return err
 	}
@@ -122,15 +123,26 @@ func (d *Digester) ask(it *item) (n itemNames) {
 	return n
 }
 
+// askEvents asks for the switches that error events name.
+func (d *Digester) askEvents(b *batch) {
+	b.eventNames = make([]itemNames, len(b.seenEvents))
+	for i := range b.seenEvents {
+		e, n := &b.seenEvents[i], &b.eventNames[i]
+		if !e.Fault || len(e.Switches) == 0 {
+			continue
+		}
+		n.env = d.names.wantLabel(e.Project, model.LabelEnvironment, e.Env)
+		for _, s := range e.Switches[max(0, len(e.Switches)-maxSwitches):] { // the newest last
+			n.switches = append(n.switches, d.names.wantLabel(e.Project, model.LabelSwitch, s.Key+"="+s.Variant))
+		}
+	}
+}
+
 func (n *itemNames) apply(names *names, it *item) {
 	it.endpoint = names.endpoints[n.endpoint]
 	if it.endpoint != nil {
 		it.row.Endpoint = it.endpoint.ID
 	}
 	it.row.Release, it.row.Env, it.row.Host = names.labels[n.release], names.labels[n.env], names.labels[n.host]
-	for _, s := range n.switches {
-		if id := names.labels[s]; id != 0 {
-			it.row.Switches = append(it.row.Switches, id)
-		}
-	}
+	it.row.Switches = names.answers(n.switches)
 }

@@ -45,8 +45,10 @@ type sums struct {
 // conclude decides what is kept, adds everything up, and gives what is to be stored.
 func (d *Digester) conclude(b *batch) (out store.RequestDigest, events []model.FindingEvent, err error) {
 	s := &sums{map[endpointSumKey]*endpointSum{}, map[statementSumKey]*statementSum{}}
+	switches := newSwitchSums(d.exposures, b)
 	for _, it := range b.items {
 		s.add(it)
+		switches.add(it)
 		s.addCalls(d.names, it)
 		if row, ok := d.keep(b, it); ok {
 			out.Traces = append(out.Traces, row)
@@ -57,6 +59,14 @@ func (d *Digester) conclude(b *batch) (out store.RequestDigest, events []model.F
 		}
 		out.Rows = append(out.Rows, it.row)
 	}
+	for i := range b.seenEvents {
+		n := &b.eventNames[i]
+		switches.addEvent(&b.seenEvents[i], d.names.labels[n.env], d.names.answers(n.switches))
+	}
+	if out.Switches, err = switches.rows(); err != nil {
+		return out, nil, err
+	}
+	b.exposed = &switches.fresh
 	for i := range b.serverLogs {
 		if err := d.addServerLog(b, &b.serverLogs[i], s, &out); err != nil {
 			return out, nil, fmt.Errorf("%w: %w", ingest.ErrData, err)

@@ -44,6 +44,7 @@ type Digester struct {
 	keeper    *keeper
 	findings  *findings
 	calls     callKeeper
+	exposures *exposures
 	settings  settings
 	compared  time.Time         // when releases were compared last
 	regressed map[[2]int32]bool // endpoints and releases that were found slower
@@ -78,7 +79,7 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), regressed: map[[2]int32]bool{},
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 
@@ -94,13 +95,13 @@ type item struct {
 	endpoint *model.Endpoint
 }
 
-// Prepare works out what records of requests and log lines add. linked are traces that error events of the same batch name.
+// Prepare works out what records of requests and log lines add; seen are the error events of the same batch.
 // It changes nothing but names; to repeat it is harmless.
-func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked map[trace.ID]bool) (out store.RequestDigest, events []model.FindingEvent, err error) {
-	if d.prepared = nil; len(records) == 0 {
+func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, seen []model.EventSeen) (out store.RequestDigest, events []model.FindingEvent, err error) {
+	if d.prepared = nil; len(records)+len(seen) == 0 {
 		return out, nil, nil
 	}
-	b := &batch{linked: linked, outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
+	b := &batch{linked: linked(seen), seenEvents: seen, outcomes: map[model.OutcomeCount]int64{}, firsts: map[int64]time.Time{}}
 	if err := d.unpack(records, b); err != nil {
 		return out, nil, err
 	}
@@ -130,7 +131,11 @@ func (d *Digester) Prepare(ctx context.Context, records []*ingest.Record, linked
 // again.
 func (d *Digester) Stored() {
 	b := d.prepared
-	if b == nil || d.counts == nil {
+	if b == nil {
+		return
+	}
+	d.exposures.learn(b.exposed)
+	if d.prepared = nil; d.counts == nil {
 		return
 	}
 	for _, it := range b.items {
@@ -141,7 +146,16 @@ func (d *Digester) Stored() {
 	for o, n := range b.outcomes {
 		d.ends.Add(prometheus.Item{Project: o.ProjectID, Category: o.Category, Outcome: o.Outcome, Reason: o.Reason}, n)
 	}
-	d.prepared = nil
+}
+
+// linked are the traces that error events name.
+func linked(seen []model.EventSeen) map[trace.ID]bool {
+	traces := map[trace.ID]bool{}
+	for i := range seen {
+		traces[seen[i].Trace] = true
+	}
+	delete(traces, trace.ID{})
+	return traces
 }
 
 // batch is what a call of Prepare works on.
@@ -153,6 +167,9 @@ type batch struct {
 	serverLogs []serverLog
 	sources    map[string]int64
 	linked     map[trace.ID]bool
+	seenEvents []model.EventSeen
+	eventNames []itemNames // of seenEvents, one for one
+	exposed    *exposed
 	outcomes   map[model.OutcomeCount]int64
 	firsts     map[int64]time.Time
 	pending    []store.TraceRow

@@ -182,3 +182,13 @@ func (n *names) resolveLabels(ctx context.Context) error {
 	clear(n.newLabels)
 	return nil
 }
+
+// answers are the ids of the answers of switches; those beyond the limit have none.
+func (n *names) answers(keys []labelKey) (ids []int32) {
+	for _, k := range keys {
+		if id := n.labels[k]; id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

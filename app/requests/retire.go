@@ -16,17 +16,19 @@ func (r Retention) keptFor(table string) time.Duration {
 		return time.Duration(r.Days) * day
 	case "span_pending":
 		return 2 * day // what waits longer than one waits for nothing
-	case "endpoint_raw", "statement_raw":
+	case "endpoint_raw", "statement_raw", "switch_raw":
 		return 2 * time.Hour // they are merged within minutes; what is not, is kept
 	case "endpoint_minute":
 		return time.Duration(r.MinuteDays) * day
 	case "host_fine":
 		return day
+	case "switch_minute", "switch_ask_minute":
+		return 3 * day // the guard looks at the past day, charts of more at hours
 	case "host_minute":
 		return 14 * day
 	case "host_ten":
 		return 365 * day
-	case "endpoint_hour", "endpoint_day", "statement_hour":
+	case "endpoint_hour", "endpoint_day", "statement_hour", "switch_hour", "switch_day", "switch_ask_hour":
 		return time.Duration(r.HourDays) * day
 	}
 	return 0 // not ours

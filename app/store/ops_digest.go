@@ -38,10 +38,11 @@ type NewEvent struct {
 	Value     string
 	Culprit   string
 	Tags      []Tag
-	Trace     trace.ID // during which it happened; zero: unknown
-	Finding   bool     // a detector made it, of a request
-	UserHash  int64    // 0: nobody known
-	From      int64    // the issue where a stored event is; 0 when it is new
+	Switches  []trace.Switch // answers that it names
+	Trace     trace.ID       // during which it happened; zero: unknown
+	Finding   bool           // a detector made it, of a request
+	UserHash  int64          // 0: nobody known
+	From      int64          // the issue where a stored event is; 0 when it is new
 
 	issueID int64      // discarded, or the issue that it goes to
 	older   [][16]byte // what Secondary gave, when it was asked

@@ -179,7 +179,7 @@ func (s *Store) oneIssue(ctx context.Context, project int64, sql string, args ..
 // IssueTags are the counted tag values of an issue, the commonest of each tag first. The empty value stands
 // for those beyond MaxTagValues.
 func (s *Store) IssueTags(ctx context.Context, issue int64) ([]model.TagShare, error) {
-	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT key, value, n FROM issue_tag WHERE issue_id = $1 ORDER BY key, n DESC, value`, issue)
+	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `SELECT key, value, n FROM issue_tag WHERE issue_id = $1 AND key NOT LIKE 'flags[%' ORDER BY key, n DESC, value`, issue)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read tags of issue %d: %w", issue, err)
 	}
@@ -189,6 +189,9 @@ func (s *Store) IssueTags(ctx context.Context, issue int64) ([]model.TagShare, e
 	}
 	return tags, nil
 }
+
+// FlagTag is the tag that the answers of a switch are counted under, after Sentry's flags[name]: no tag of an event can be called so.
+func FlagTag(key string) string { return "flags[" + key + "]" }
 
 // StatusChange is one thing that somebody did to the status of an issue.
 type StatusChange struct {

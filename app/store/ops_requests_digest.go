@@ -20,6 +20,7 @@ type RequestDigest struct {
 	Logs       []LogRow
 	Endpoints  []EndpointRollup
 	Statements []StatementRollup
+	Switches   []SwitchRollup
 	Findings   []FindingSeen
 	Calls      []model.StatementCall
 	Sources    map[string]int64 // by log: the number of its last portion
@@ -28,7 +29,7 @@ type RequestDigest struct {
 }
 
 func (d *RequestDigest) empty() bool {
-	return len(d.Rows)+len(d.Traces)+len(d.Pending)+len(d.Logs)+len(d.Endpoints)+len(d.Statements)+len(d.Findings)+len(d.Calls)+len(d.Sources) == 0
+	return len(d.Rows)+len(d.Traces)+len(d.Pending)+len(d.Logs)+len(d.Endpoints)+len(d.Statements)+len(d.Switches)+len(d.Findings)+len(d.Calls)+len(d.Sources) == 0
 }
 
 // TraceRow is the spans of one request, or of a trace whose request is not known, as trace.Append under zstd.
@@ -110,7 +111,7 @@ func saveRequests(ctx context.Context, tx pgx.Tx, d *RequestDigest) error {
 	if err != nil {
 		return fmt.Errorf("cannot begin to store requests: %w", err)
 	}
-	for _, copy := range []func(context.Context, pgx.Tx, time.Time, *RequestDigest) error{copyRequests, copyTraces, copyLogs, copyEndpoints, copyStatements, copyCalls, putFindings, putLogSources} {
+	for _, copy := range []func(context.Context, pgx.Tx, time.Time, *RequestDigest) error{copyRequests, copyTraces, copyLogs, copyEndpoints, copyStatements, copySwitches, copyCalls, putFindings, putLogSources} {
 		if err := copy(ctx, tx, received, d); err != nil {
 			return err
 		}

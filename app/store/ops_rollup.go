@@ -28,6 +28,8 @@ func rollups() []rollup {
 		{"endpoint_raw", "endpoint_minute", time.Minute, time.Minute, false}, {"endpoint_minute", "endpoint_hour", time.Hour, time.Hour, true},
 		{"endpoint_hour", "endpoint_day", day, day, true},
 		{"statement_raw", "statement_ten", 10 * time.Minute, 10 * time.Minute, true}, {"statement_ten", "statement_hour", time.Hour, time.Hour, true},
+		{"switch_raw", "switch_minute", time.Minute, time.Minute, false}, {"switch_minute", "switch_hour", time.Hour, time.Hour, true},
+		{"switch_hour", "switch_day", day, day, true},
 		{"host_fine", "host_minute", time.Minute, time.Minute, true}, {"host_minute", "host_ten", 10 * time.Minute, 10 * time.Minute, true},
 	}
 }
@@ -96,6 +98,8 @@ func mergeInto(ctx context.Context, tx pgx.Tx, step rollup, from, to, received t
 	switch step.from {
 	case "host_fine", "host_minute":
 		return mergeHosts(ctx, tx, step, from, to, received)
+	case "switch_raw", "switch_minute", "switch_hour":
+		return mergeSwitchRows(ctx, tx, step, from, to, received)
 	case "endpoint_raw", "endpoint_minute", "endpoint_hour":
 		rows, err := readEndpointRollups(ctx, tx, `SELECT `+endpointRollupColumns+` FROM `+step.from+` WHERE received >= $1 AND received < $2`, from, to)
 		if err != nil {

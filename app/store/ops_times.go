@@ -26,6 +26,8 @@ func TimeTables() []TimeTable {
 		{"endpoint_raw", db.ByHour, 0, 6}, {"endpoint_minute", db.ByDay, 0, days}, {"endpoint_hour", db.ByDay, 0, days}, {"endpoint_day", db.ByDay, 0, days},
 		{"statement_raw", db.ByHour, 0, 6}, {"statement_ten", db.ByDay, 0, days}, {"statement_hour", db.ByDay, 0, days},
 		{"statement_call", db.ByDay, 0, days},
+		{"switch_raw", db.ByHour, 0, 6}, {"switch_minute", db.ByDay, 0, days}, {"switch_hour", db.ByDay, 0, days}, {"switch_day", db.ByDay, 0, days},
+		{"switch_ask_minute", db.ByDay, 0, days}, {"switch_ask_hour", db.ByMonth, 0, 1},
 		{"host_fine", db.ByDay, 0, days}, {"host_minute", db.ByDay, 0, days}, {"host_ten", db.ByMonth, 0, 1},
 	}
 }

@@ -42,6 +42,7 @@ func ParseEvent(payload []byte, mode Mode) (*Event, error) {
 	r.message(v)
 	r.faults(v)
 	r.around(v)
+	r.flags(v)
 	if r.full {
 		r.details(v)
 	}
@@ -324,9 +325,13 @@ func (r *parser) details(v *fastjson.Value) {
 	}
 	ev.Extra = fields(v.Get("extra"))
 	ev.Modules = pairs(v.Get("modules"), maxModules, 128)
+}
+
+// flags are the answers of switches that the program had been given, the newest last.
+func (r *parser) flags(v *fastjson.Value) {
 	for _, f := range list(v.Get("contexts", "flags")) {
-		if isObject(f) && f.Exists("flag") && len(ev.Flags) < maxFields {
-			ev.Flags = append(ev.Flags, Flag{str(f.Get("flag"), 200), field("", f.Get("result")).Value})
+		if isObject(f) && f.Exists("flag") && len(r.ev.Flags) < maxFields {
+			r.ev.Flags = append(r.ev.Flags, Flag{str(f.Get("flag"), 200), field("", f.Get("result")).Value})
 		}
 	}
 }
