@@ -204,3 +204,27 @@ func feedbackURL(address string) templ.SafeURL {
 	}
 	return ""
 }
+
+// PeopleNewly says how many people more would see something.
+func PeopleNewly(n int64, atMost bool) string {
+	who := "people"
+	if n == 1 {
+		who = "person"
+	}
+	if atMost {
+		return "Up to " + rounded(n) + " " + who + " in the last 24 h would newly see it."
+	}
+	return "About " + rounded(n) + " " + who + " in the last 24 h would newly see it."
+}
+
+// PeopleAsked says how many people asked for a switch lately.
+func PeopleAsked(n int64) string { return "About " + rounded(n) + " people asked for it in the last 24 h" }
+
+// rounded is a number in three figures, in full: 18,400.
+func rounded(n int64) string {
+	unit := int64(1)
+	for n/unit >= 1000 {
+		unit *= 10
+	}
+	return grouped((n + unit/2) / unit * unit)
+}
