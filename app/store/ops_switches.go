@@ -1,268 +1,226 @@
 package store
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"kibitz/app/model"
-	"kibitz/app/sketch"
-	"kibitz/app/trace"
+	"kibitz/app/switches/peers"
 )
 
-// SwitchRollup is a sum of the requests of an endpoint, or of a whole project (Endpoint 0), in which a switch gave one answer. Times
-// are microseconds; everything but Seen, Exposed and Hurt counts requests by their weight.
-type SwitchRollup struct {
-	Bucket    time.Time
-	Project   int64
-	Env       int32
-	Endpoint  int32
-	Switch    int32 // label: key=variant
-	N, Failed float64
-	Seen      int64
-	Duration  float64
-	Time      [trace.Categories]float64 // Time[Other] is not stored: what the others leave of Duration
-	Queries   float64
-	Exposed   int64  // subjects, each at most once in five seconds; of whole projects only
-	Hurt      int64  // the same of those that failed
-	Durations []byte // sketch.Encode, of microseconds
-	PerQuery  []byte // sketch.Encode, of queries a request
-	Subjects  []byte // sketch.Distinct; of whole projects only
-}
+// switchesChannel is where processes tell each other of records through the database.
+const switchesChannel = "kibitz_switches"
 
-var switchColumns = []string{"received", "bucket", "project_id", "env_id", "endpoint_id", "switch_id", "n", "seen", "failed", "duration_us", "db_us", "cache_us",
-	"http_us", "template_us", "pool_us", "db_n", "exposed", "hurt", "durations", "queries", "subjects"}
+// maxNotify is what PostgreSQL takes as a notification, in bytes, with some room (8,000 is its limit).
+const maxNotify = 7500
 
-func (r *SwitchRollup) row(received time.Time) []any {
-	t := &r.Time
-	return []any{received, r.Bucket, r.Project, r.Env, r.Endpoint, r.Switch, r.N, r.Seen, r.Failed, r.Duration, t[trace.DB], t[trace.Cache], t[trace.HTTP],
-		t[trace.Template], t[trace.Pool], r.Queries, r.Exposed, r.Hurt, r.Durations, r.PerQuery, append([]byte{}, r.Subjects...)}
-}
+const registerColumns = `r.kind, r.env, r.key, r.revision, r.node, r.deleted, r.body, r.by_name, r.by_kind, r.account_id, r.why, r.at, r.action, r.change_id, r.undoes`
 
-func copySwitches(ctx context.Context, tx pgx.Tx, received time.Time, d *RequestDigest) error {
-	return copyRows(ctx, tx, "switch_raw", switchColumns, len(d.Switches), func(i int) []any { return d.Switches[i].row(received) })
-}
-
-const switchRollupColumns = `bucket, project_id, env_id, endpoint_id, switch_id, n, seen, failed, duration_us, db_us, cache_us, http_us, template_us, pool_us,
-	db_n, exposed, hurt, durations, queries, subjects`
-
-// scan reads switchRollupColumns, and what more is given.
-func (r *SwitchRollup) scan(row pgx.CollectableRow, more ...any) error {
-	t := &r.Time
-	err := row.Scan(append([]any{&r.Bucket, &r.Project, &r.Env, &r.Endpoint, &r.Switch, &r.N, &r.Seen, &r.Failed, &r.Duration, &t[trace.DB], &t[trace.Cache],
-		&t[trace.HTTP], &t[trace.Template], &t[trace.Pool], &r.Queries, &r.Exposed, &r.Hurt, &r.Durations, &r.PerQuery, &r.Subjects}, more...)...)
-	t[trace.Other] = max(r.Duration-t[trace.DB]-t[trace.Cache]-t[trace.HTTP]-t[trace.Template]-t[trace.Pool], 0)
-	return err
-}
-
-// switchGroup is what tells sums of switches apart.
-type switchGroup struct {
-	bucket, project         int64
-	env, endpoint, switchID int32
-}
-
-func (a switchGroup) compare(b switchGroup) int {
-	return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.switchID, b.switchID), cmp.Compare(a.env, b.env),
-		cmp.Compare(a.bucket, b.bucket))
-}
-
-// SwitchTotal is sums of switches added up.
-type SwitchTotal struct {
-	SwitchRollup
-	durations, queries *sketch.Sketch
-	people             *sketch.Distinct // of whole projects only
-}
-
-// NewSwitchTotal begins a total of what r names.
-func NewSwitchTotal(r SwitchRollup) *SwitchTotal {
-	t := &SwitchTotal{SwitchRollup: r, durations: sketch.New(), queries: sketch.New()}
-	if r.Endpoint == 0 {
-		t.people = sketch.NewDistinct()
-	}
-	return t
-}
-
-// Add adds a sum.
-func (t *SwitchTotal) Add(o *SwitchRollup) error {
-	t.add(o)
-	err := cmp.Or(t.durations.MergeEncoded(o.Durations), t.queries.MergeEncoded(o.PerQuery))
-	if err != nil || t.people == nil {
-		return err
-	}
-	return t.people.MergeEncoded(o.Subjects)
-}
-
-// AddTotal adds another total, which stays as it is.
-func (t *SwitchTotal) AddTotal(o *SwitchTotal) error {
-	t.add(&o.SwitchRollup)
-	t.durations.Merge(o.durations)
-	t.queries.Merge(o.queries)
-	if t.people == nil || o.people == nil {
-		return nil
-	}
-	return t.people.Merge(o.people)
-}
-
-func (t *SwitchTotal) add(o *SwitchRollup) {
-	t.N, t.Failed, t.Seen = t.N+o.N, t.Failed+o.Failed, t.Seen+o.Seen
-	t.Duration, t.SwitchRollup.Queries = t.Duration+o.Duration, t.SwitchRollup.Queries+o.Queries
-	t.Exposed, t.Hurt = t.Exposed+o.Exposed, t.Hurt+o.Hurt
-	for c := range t.Time {
-		t.Time[c] += o.Time[c]
-	}
-}
-
-// AddRequest adds a request.
-func (t *SwitchTotal) AddRequest(r *model.RequestRow) {
-	took, queries := micros(r.Duration), float64(r.Totals.N[trace.DB])
-	t.N, t.Seen = t.N+r.Weight, t.Seen+1
-	if r.Failed {
-		t.Failed += r.Weight
-	}
-	t.Duration, t.SwitchRollup.Queries = t.Duration+took*r.Weight, t.SwitchRollup.Queries+queries*r.Weight
-	for c, d := range r.Totals.Time {
-		t.Time[c] += micros(d) * r.Weight
-	}
-	t.durations.Add(took, r.Weight)
-	t.queries.Add(queries, r.Weight)
-}
-
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// DurationsOf are the durations in microseconds.
-func (t *SwitchTotal) DurationsOf() *sketch.Sketch { return t.durations }
-
-// QueriesOf are the queries a request.
-func (t *SwitchTotal) QueriesOf() *sketch.Sketch { return t.queries }
-
-// People are those who asked; nil where the total is of an endpoint.
-func (t *SwitchTotal) People() *sketch.Distinct { return t.people }
-
-// Rollup is the total in its stored form.
-func (t *SwitchTotal) Rollup() (r SwitchRollup, err error) {
-	r = t.SwitchRollup
-	r.Durations, r.PerQuery = t.durations.Encode(), t.queries.Encode()
-	if r.Endpoint == 0 {
-		r.Subjects, err = t.people.Encode()
-	}
+func scanRegister(row pgx.CollectableRow) (r peers.Record, err error) {
+	var body []byte
+	err = row.Scan(&r.Kind, &r.Env, &r.Key, &r.Version.Revision, &r.Version.Node, &r.Deleted, &body, &r.By, &r.ByKind, &r.Account, &r.Why, &r.At,
+		&r.Action, &r.Change, &r.Undoes)
+	r.Body = body
 	return r, err
 }
 
-// mergeSwitches adds up the sums of the same buckets.
-func mergeSwitches(rows []SwitchRollup, width time.Duration) ([]SwitchRollup, error) {
-	sums := map[switchGroup]*SwitchTotal{}
-	for i := range rows {
-		r := &rows[i]
-		bucket := r.Bucket.Truncate(width)
-		key := switchGroup{bucket.UnixMicro(), r.Project, r.Env, r.Endpoint, r.Switch}
-		to := sums[key]
-		if to == nil {
-			to = NewSwitchTotal(SwitchRollup{Bucket: bucket, Project: r.Project, Env: r.Env, Endpoint: r.Endpoint, Switch: r.Switch})
-			sums[key] = to
-		}
-		if err := to.Add(r); err != nil {
-			return nil, err
-		}
-	}
-	out := make([]SwitchRollup, 0, len(sums))
-	for _, key := range sortedKeys(sums, switchGroup.compare) {
-		r, err := sums[key].Rollup()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+// SwitchRegisters are all registers, in one statement.
+func (s *Store) SwitchRegisters(ctx context.Context) ([]peers.Record, error) {
+	return s.switchRegisters(ctx, `SELECT `+registerColumns+` FROM switch_register r ORDER BY r.kind, r.env, r.key`)
 }
 
-// mergeSwitchRows takes one step from a finer table to a coarser one.
-func mergeSwitchRows(ctx context.Context, tx pgx.Tx, step rollup, from, to, received time.Time) (int, error) {
-	rows, err := readSwitchRollups(ctx, tx, `SELECT `+switchRollupColumns+` FROM `+step.from+` WHERE received >= $1 AND received < $2`, from, to)
-	if err != nil {
-		return 0, err
-	}
-	sums, err := mergeSwitches(rows, step.width)
-	if err != nil {
-		return 0, err
-	}
-	return len(rows), copyRows(ctx, tx, step.to, switchColumns, len(sums), func(i int) []any { return sums[i].row(received) })
+// SwitchRegistersSince are the registers that were stored at or after a moment of the database's clock.
+func (s *Store) SwitchRegistersSince(ctx context.Context, since time.Time) ([]peers.Record, error) {
+	return s.switchRegisters(ctx, `SELECT `+registerColumns+` FROM switch_register r WHERE r.stored_at >= $1`, since)
 }
 
-func readSwitchRollups(ctx context.Context, q rowQuerier, sql string, args ...any) ([]SwitchRollup, error) {
-	rows, err := q.Query(ctx, sql, args...)
+func (s *Store) switchRegisters(ctx context.Context, sql string, args ...any) ([]peers.Record, error) {
+	rows, err := s.db.Write(ctx, opsKey(0)).Query(ctx, sql, args...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot read switches: %w", err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r SwitchRollup, err error) {
-		err = r.scan(row)
-		return r, err
-	})
-}
-
-// The tables of sums, each with what finer ones received since they were merged, as ops_endpoints.go reads its own.
-const (
-	switchMarks = `WITH mark AS (SELECT
-		coalesce(max(until) FILTER (WHERE name = 'switch_minute'), 'epoch') AS minute,
-		coalesce(max(until) FILTER (WHERE name = 'switch_hour'), 'epoch') AS hour,
-		coalesce(max(until) FILTER (WHERE name = 'switch_day'), 'epoch') AS day FROM rollup_state), s AS (`
-	switchFrom   = `SELECT ` + switchRollupColumns + ` FROM `
-	switchWhere  = ` WHERE endpoint_id = ANY($1) AND bucket >= $2 AND bucket < $3 AND received >= $2 - interval '5 minutes'`
-	switchRaw    = switchFrom + `switch_raw` + switchWhere + ` AND received >= (SELECT minute FROM mark)`
-	switchMinute = switchFrom + `switch_minute` + switchWhere
-	switchHour   = switchFrom + `switch_hour` + switchWhere
-	switchDay    = switchFrom + `switch_day` + switchWhere
-
-	switchesByMinute = switchMarks + switchMinute + ` UNION ALL ` + switchRaw + `)`
-	switchesByHour   = switchMarks + switchHour + ` UNION ALL ` + switchMinute + ` AND received >= (SELECT hour FROM mark) UNION ALL ` + switchRaw + `)`
-	switchesByDay    = switchMarks + switchDay + ` UNION ALL ` + switchHour + ` AND received >= (SELECT day FROM mark) UNION ALL ` +
-		switchMinute + ` AND received >= (SELECT hour FROM mark) UNION ALL ` + switchRaw + `)`
-	switchNamed = ` SELECT s.*, l.value, coalesce(e.value, '') FROM s JOIN label l ON l.id = s.switch_id LEFT JOIN label e ON e.id = s.env_id`
-)
-
-// SwitchQuery asks for sums of switches.
-type SwitchQuery struct {
-	Endpoints []int32  // nil: whole projects
-	Projects  []int64  // nil: all
-	Envs      []string // names; nil: all
-	Key       string   // of one switch; "" all
-	From, To  time.Time
-	Step      time.Duration // of the coarsest table that will do: a minute, an hour or a day
-}
-
-// NamedSwitchSum is a sum with the names that its labels stand for.
-type NamedSwitchSum struct {
-	SwitchRollup
-	Label   string // key=variant
-	EnvName string
-}
-
-// NamedSwitchSums gives sums as they are stored: several rows of one bucket may have to be added, and rows that have not been merged
-// yet have finer buckets.
-func (s *Store) NamedSwitchSums(ctx context.Context, q SwitchQuery) ([]NamedSwitchSum, error) {
-	sql := switchesByMinute
-	if q.Step >= 24*time.Hour {
-		sql = switchesByDay
-	} else if q.Step >= time.Hour {
-		sql = switchesByHour
-	}
-	if q.Endpoints == nil {
-		q.Endpoints = []int32{0}
-	}
-	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, sql+switchNamed+` WHERE ($4::bigint[] IS NULL OR s.project_id = ANY($4))
-		AND ($5::text[] IS NULL OR coalesce(e.value, '') = ANY($5)) AND ($6 = '' OR starts_with(l.value, $6 || '='))`,
-		q.Endpoints, q.From, q.To, q.Projects, q.Envs, q.Key)
+	list, err := pgx.CollectRows(rows, scanRegister)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the sums of switches: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r NamedSwitchSum, err error) {
-		err = r.scan(row, &r.Label, &r.EnvName)
-		return r, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the sums of switches: %w", err)
+		return nil, fmt.Errorf("cannot read switches: %w", err)
 	}
 	return list, nil
+}
+
+// SwitchChange is a record that is to be stored. Before is what its line of history says was there; nil: what the row says.
+type SwitchChange struct {
+	peers.Record
+	Before json.RawMessage
+}
+
+// StoreSwitches stores records and their lines of history in one transaction, and notifies of those that NotifySwitches could not
+// carry. It may be called again with the same ones, by any process: the highest version wins, and a line is written once.
+func (s *Store) StoreSwitches(ctx context.Context, changes []SwitchChange, notify bool) error {
+	err := s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error {
+		b := &pgx.Batch{}
+		queueHistory(b, changes)
+		queueRegisters(b, newestChanges(changes))
+		if notify {
+			b.Queue(`SELECT pg_notify($1, '')`, switchesChannel)
+		}
+		return tx.SendBatch(ctx, b).Close()
+	})
+	if err != nil {
+		return fmt.Errorf("cannot store %d changes of switches: %w", len(changes), err)
+	}
+	return nil
+}
+
+// newestChanges has each register once, in an order in which two processes do not lock each other out.
+func newestChanges(changes []SwitchChange) []SwitchChange {
+	newest := map[peers.ID]SwitchChange{}
+	for _, c := range changes {
+		if old, ok := newest[c.ID]; !ok || c.Version.Compare(old.Version) > 0 {
+			newest[c.ID] = c
+		}
+	}
+	return sortedValues(newest)
+}
+
+func sortedValues(m map[peers.ID]SwitchChange) []SwitchChange {
+	out := make([]SwitchChange, 0, len(m))
+	for _, c := range m {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b SwitchChange) int { return a.ID.Compare(b.ID) })
+	return out
+}
+
+// switchColumns are the records as arrays, for unnest.
+func switchColumns(changes []SwitchChange) []any {
+	n := len(changes)
+	kind, env, key, node, body := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]*string, n)
+	revision, account, change, undoes := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	by, byKind, why, action := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	deleted, at := make([]bool, n), make([]time.Time, n)
+	for i, c := range changes {
+		kind[i], env[i], key[i], revision[i], node[i], deleted[i], body[i] = string(c.Kind), c.Env, c.Key, c.Version.Revision, c.Version.Node, c.Deleted, jsonOrNull(c.Body)
+		by[i], byKind[i], account[i], why[i], at[i], action[i], change[i], undoes[i] = c.By, c.ByKind, c.Account, c.Why, c.At, c.Action, c.Change, c.Undoes
+	}
+	return []any{kind, env, key, revision, node, deleted, body, by, byKind, account, why, at, action, change, undoes}
+}
+
+func jsonOrNull(raw json.RawMessage) *string {
+	if len(raw) == 0 {
+		return nil
+	}
+	text := string(raw)
+	return &text
+}
+
+const unnestSwitches = `unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::text[],
+	$10::bigint[], $11::text[], $12::timestamptz[], $13::text[], $14::bigint[], $15::bigint[])`
+
+func queueRegisters(b *pgx.Batch, changes []SwitchChange) {
+	b.Queue(`INSERT INTO switch_register AS r (kind, env, key, revision, node, deleted, body, by_name, by_kind, account_id, why, at, action, change_id, undoes)
+		SELECT n.kind, n.env, n.key, n.revision, n.node, n.deleted, n.body::json, n.by_name, n.by_kind, n.account_id, n.why, n.at, n.action, n.change_id, n.undoes
+		FROM `+unnestSwitches+` AS n (kind, env, key, revision, node, deleted, body, by_name, by_kind, account_id, why, at, action, change_id, undoes)
+		ON CONFLICT (kind, env, key) DO UPDATE SET revision = excluded.revision, node = excluded.node, deleted = excluded.deleted, body = excluded.body,
+			by_name = excluded.by_name, by_kind = excluded.by_kind, account_id = excluded.account_id, why = excluded.why, at = excluded.at,
+			action = excluded.action, change_id = excluded.change_id, undoes = excluded.undoes, stored_at = clock_timestamp()
+		WHERE (r.revision, r.node) < (excluded.revision, excluded.node)`, switchColumns(changes)...)
+}
+
+// queueHistory comes before the registers are written, so that what was there can be read from them.
+func queueHistory(b *pgx.Batch, changes []SwitchChange) {
+	var lines []SwitchChange
+	for _, c := range changes {
+		if c.Change != 0 {
+			lines = append(lines, c)
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	before := make([]*string, len(lines))
+	for i, c := range lines {
+		before[i] = jsonOrNull(c.Before)
+	}
+	b.Queue(`INSERT INTO switch_history (id, kind, env, key, action, by_name, by_kind, account_id, why, at, revision, node, before, after, undoes)
+		SELECT n.change_id, n.kind, n.env, n.key, n.action, n.by_name, n.by_kind, n.account_id, n.why, n.at, n.revision, n.node,
+			coalesce(n.before::json, (SELECT r.body FROM switch_register r WHERE r.kind = n.kind AND r.env = n.env AND r.key = n.key AND NOT r.deleted)),
+			CASE WHEN n.deleted THEN NULL ELSE n.body::json END, n.undoes
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::boolean[], $7::text[], $8::text[], $9::text[],
+			$10::bigint[], $11::text[], $12::timestamptz[], $13::text[], $14::bigint[], $15::bigint[], $16::text[])
+			AS n (kind, env, key, revision, node, deleted, body, by_name, by_kind, account_id, why, at, action, change_id, undoes, before)
+		ON CONFLICT (id) DO NOTHING`, append(switchColumns(lines), before)...)
+	b.Queue(`UPDATE switch_history h SET undone_by = n.change_id FROM unnest($1::bigint[], $2::bigint[]) AS n (change_id, undoes)
+		WHERE h.id = n.undoes AND h.undone_by = 0`, undoings(lines)...)
+}
+
+func undoings(lines []SwitchChange) []any {
+	change, undoes := []int64{}, []int64{}
+	for _, c := range lines {
+		if c.Undoes != 0 {
+			change, undoes = append(change, c.Change), append(undoes, c.Undoes)
+		}
+	}
+	return []any{change, undoes}
+}
+
+// NotifySwitches tells the other processes of records at once, before they are stored. It is false when they are too large for a
+// notification: StoreSwitches then tells of them.
+func (s *Store) NotifySwitches(ctx context.Context, changes []SwitchChange) (bool, error) {
+	records := make([]peers.Record, len(changes))
+	for i := range changes {
+		records[i] = changes[i].Record
+	}
+	text, err := json.Marshal(records)
+	if err != nil {
+		return false, fmt.Errorf("cannot notify of switches: %w", err)
+	}
+	if len(text) > maxNotify {
+		return false, nil
+	}
+	if _, err := s.db.Write(ctx, opsKey(0)).Exec(ctx, `SELECT pg_notify($1, $2)`, switchesChannel, string(text)); err != nil {
+		return false, fmt.Errorf("cannot notify of switches: %w", err)
+	}
+	return true, nil
+}
+
+// ListenSwitches hands records of notifications to fn until ctx ends or the connection is lost; nil means that rows have to be read.
+// The first call has nil as well, when it listens.
+func (s *Store) ListenSwitches(ctx context.Context, fn func([]peers.Record)) error {
+	err := s.db.Listen(ctx, opsKey(0), switchesChannel, func(text string) {
+		var records []peers.Record
+		if json.Unmarshal([]byte(text), &records) != nil {
+			records = nil
+		}
+		fn(records)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot listen for switches: %w", err)
+	}
+	return nil
+}
+
+// switchesLock is the class of the lock of who applies schedules and ramps.
+const switchesLock = 715190230
+
+// HoldSwitches runs fn while no other process applies schedules and ramps; held is false when one does.
+func (s *Store) HoldSwitches(ctx context.Context, fn func(context.Context) error) (held bool, err error) {
+	return s.db.Hold(ctx, opsKey(0), switchesLock, fn)
+}
+
+// SwitchSecret is the secret of the installation; fresh becomes it when there is none yet.
+func (s *Store) SwitchSecret(ctx context.Context, fresh []byte) (secret []byte, err error) {
+	q := s.db.Write(ctx, opsKey(0))
+	err = q.QueryRow(ctx, `SELECT secret FROM switch_secret`).Scan(&secret)
+	if errors.Is(err, pgx.ErrNoRows) {
+		// Of two that come first one makes it; the update that changes nothing lets the other read it.
+		err = q.QueryRow(ctx, `INSERT INTO switch_secret AS s (secret) VALUES ($1) ON CONFLICT (one) DO UPDATE SET secret = s.secret RETURNING secret`, fresh).Scan(&secret)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the secret of switches: %w", err)
+	}
+	return secret, nil
 }
