@@ -33,7 +33,7 @@ type SwitchRollup struct {
 	Subjects  []byte // sketch.Distinct; of whole projects only
 }
 
-var switchColumns = []string{"received", "bucket", "project_id", "env_id", "endpoint_id", "switch_id", "n", "seen", "failed", "duration_us", "db_us", "cache_us",
+var switchSumColumns = []string{"received", "bucket", "project_id", "env_id", "endpoint_id", "switch_id", "n", "seen", "failed", "duration_us", "db_us", "cache_us",
 	"http_us", "template_us", "pool_us", "db_n", "exposed", "hurt", "durations", "queries", "subjects"}
 
 func (r *SwitchRollup) row(received time.Time) []any {
@@ -43,7 +43,7 @@ func (r *SwitchRollup) row(received time.Time) []any {
 }
 
 func copySwitches(ctx context.Context, tx pgx.Tx, received time.Time, d *RequestDigest) error {
-	return copyRows(ctx, tx, "switch_raw", switchColumns, len(d.Switches), func(i int) []any { return d.Switches[i].row(received) })
+	return copyRows(ctx, tx, "switch_raw", switchSumColumns, len(d.Switches), func(i int) []any { return d.Switches[i].row(received) })
 }
 
 const switchRollupColumns = `bucket, project_id, env_id, endpoint_id, switch_id, n, seen, failed, duration_us, db_us, cache_us, http_us, template_us, pool_us,
@@ -188,7 +188,7 @@ func mergeSwitchRows(ctx context.Context, tx pgx.Tx, step rollup, from, to, rece
 	if err != nil {
 		return 0, err
 	}
-	return len(rows), copyRows(ctx, tx, step.to, switchColumns, len(sums), func(i int) []any { return sums[i].row(received) })
+	return len(rows), copyRows(ctx, tx, step.to, switchSumColumns, len(sums), func(i int) []any { return sums[i].row(received) })
 }
 
 func readSwitchRollups(ctx context.Context, q rowQuerier, sql string, args ...any) ([]SwitchRollup, error) {
