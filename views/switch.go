@@ -378,3 +378,12 @@ func atoi(digits string) int {
 	}
 	return n
 }
+
+// GuardFigures says what a guard's evidence stands on.
+func GuardFigures(failed, exposed, controlFailed, control int64, dispersion float64) string {
+	text := grouped(failed) + " of " + grouped(exposed) + " failed with it on, " + grouped(controlFailed) + " of " + grouped(control) + " with it off; each person once in a window."
+	if dispersion > 1.005 {
+		text += " Failures come in bursts here, so it takes " + charts.Count.Text(dispersion) + " times as much to convince it."
+	}
+	return text
+}

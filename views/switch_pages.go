@@ -154,8 +154,8 @@ func (p SwitchAuditProps) address() address {
 	return newAddress("/switches/audit", noPeriod(), "env", p.Env, "key", p.Key)
 }
 
-// processesWords is the sentence of the page: 12 of 12 processes at revision 4711, slowest 9 ms.
-func (p ProcessesProps) processesWords() string {
+// ProcessesWords is the sentence of the page: 12 of 12 processes at revision 4711, slowest 9 ms.
+func ProcessesWords(p ProcessesProps) string {
 	current := 0
 	var slowest time.Duration
 	for _, r := range p.Processes {
@@ -218,7 +218,9 @@ func PeopleNewly(n int64, atMost bool) string {
 }
 
 // PeopleAsked says how many people asked for a switch lately.
-func PeopleAsked(n int64) string { return "About " + rounded(n) + " people asked for it in the last 24 h" }
+func PeopleAsked(n int64) string {
+	return "About " + rounded(n) + " people asked for it in the last 24 h"
+}
 
 // rounded is a number in three figures, in full: 18,400.
 func rounded(n int64) string {
