@@ -35,17 +35,18 @@ type Options struct {
 	// Listen is the address that peers reach; "" joins nobody. Peers are addresses that are tried always, and Secret is what
 	// messages are signed with: that of the database when it is empty.
 	Listen, Secret string
+	Advertise      string // what peers are told to dial; what is listened on when empty
 	Peers          []string
 	AutoCreate     bool // make switches that code asks for and that are not there, off
 	// RampReady tells whether the step of a ramp that is in force was healthy and exposed to enough subjects, and else why not. nil:
 	// steps that ask for subjects are never ready.
 	RampReady func(env, key string, step int) (ready bool, why string)
-	// Flush gets what was answered since the last time, every ten seconds, by environment. nil: it is thrown away.
+	// Flush gets what was answered since the last time, every five seconds, by environment. nil: it is thrown away.
 	Flush func(env string, counts []Count)
 	// Answered is told of each answer that was asked for in a request.
 	Answered func(ctx context.Context, key, variant string)
 	// Ask answers what the command line asks this process by its door.
-	Ask func(ctx context.Context, op string, body json.RawMessage) (any, error)
+	Ask func(ctx context.Context, op string, body json.RawMessage) (answer json.RawMessage, status int, text string)
 	Own []switches.Switch // Kibitz's own, made where they are missing
 	Now func() time.Time
 }
@@ -65,7 +66,6 @@ type Board struct {
 	mu    sync.RWMutex // of the views, and of the order of publishing
 	views map[string]*view
 
-	mesh   *peers.Mesh
 	writer *writer
 	file   *saver
 	recent recent

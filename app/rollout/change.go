@@ -150,7 +150,8 @@ func (b *Board) flip(ctx context.Context, env, key string, f Flip, by By, why st
 		if err != nil {
 			return nil, err
 		}
-		s := now.saved
+		// What its schedule has done already is written down first: else it would win over this hand.
+		s := switches.Settle(now.saved, b.opts.Now())
 		f.apply(&s)
 		if err := checkSwitch(s); err != nil {
 			return nil, err

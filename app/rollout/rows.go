@@ -137,12 +137,13 @@ func (b *Board) learn(all []store.SwitchProcess, now time.Time) {
 		}
 	}
 	b.state.mu.Unlock()
-	if b.mesh == nil {
+	m := b.mesh()
+	if m == nil {
 		return
 	}
 	for _, p := range all {
 		if now.Sub(p.Heartbeat) < silent && p.Node != b.opts.Node {
-			b.mesh.Learn(p.Address)
+			m.Learn(p.Address)
 		}
 	}
 }

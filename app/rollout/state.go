@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kibitz/app/store"
+	"kibitz/app/switches/peers"
 )
 
 // Where a process has its switches from.
@@ -27,6 +28,10 @@ type state struct {
 	node    map[string]store.SwitchProcess
 	lost    atomic.Int64 // changes whose lines of history were lost
 	reread  chan struct{}
+	mesh    *peers.Mesh // nil until the secret is known
+	secret  []byte
+	// fileSecret is what the file was written with, until the database confirms it.
+	fileSecret []byte
 }
 
 // Health is what a page shows of how switches travel.

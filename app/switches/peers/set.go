@@ -204,3 +204,10 @@ func (s *Set) Pick(ids []ID) (out []Record) {
 	}
 	return out
 }
+
+// Clear forgets everything.
+func (s *Set) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all, s.sums, s.high = map[ID]*Record{}, Sums{}, 0
+}
