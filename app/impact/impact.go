@@ -28,6 +28,8 @@ type Options struct {
 	Flips func(ctx context.Context, env string, from, to time.Time) ([]model.Flip, error)
 	// Alert tells people of a decision.
 	Alert func(ctx context.Context, a Alert) error
+	// Changed is when each switch of an environment was changed last.
+	Changed func(env string) map[string]time.Time
 	// Callers are lines of code that asked for keys, as file:line by key.
 	Callers func(env string) map[string]string
 }
@@ -35,6 +37,7 @@ type Options struct {
 // Impact are the use cases.
 type Impact struct {
 	Options
+	asks   asks
 	guards guards
 }
 

@@ -14,7 +14,8 @@ import (
 )
 
 // SwitchRollup is a sum of the requests of an endpoint, or of a whole project (Endpoint 0), in which a switch gave one answer. Times
-// are microseconds; everything but Seen, Exposed and Hurt counts requests by their weight.
+// are microseconds; everything but Seen, Known, Exposed and Hurt counts requests
+// by their weight.
 type SwitchRollup struct {
 	Bucket    time.Time
 	Project   int64
@@ -23,6 +24,7 @@ type SwitchRollup struct {
 	Switch    int32 // label: key=variant
 	N, Failed float64
 	Seen      int64
+	Known     int64 // of Seen, whose user is known
 	Duration  float64
 	Time      [trace.Categories]float64 // Time[Other] is not stored: what the others leave of Duration
 	Queries   float64
@@ -33,12 +35,12 @@ type SwitchRollup struct {
 	Subjects  []byte // sketch.Distinct; of whole projects only
 }
 
-var switchSumColumns = []string{"received", "bucket", "project_id", "env_id", "endpoint_id", "switch_id", "n", "seen", "failed", "duration_us", "db_us", "cache_us",
+var switchSumColumns = []string{"received", "bucket", "project_id", "env_id", "endpoint_id", "switch_id", "n", "seen", "known", "failed", "duration_us", "db_us", "cache_us",
 	"http_us", "template_us", "pool_us", "db_n", "exposed", "hurt", "durations", "queries", "subjects"}
 
 func (r *SwitchRollup) row(received time.Time) []any {
 	t := &r.Time
-	return []any{received, r.Bucket, r.Project, r.Env, r.Endpoint, r.Switch, r.N, r.Seen, r.Failed, r.Duration, t[trace.DB], t[trace.Cache], t[trace.HTTP],
+	return []any{received, r.Bucket, r.Project, r.Env, r.Endpoint, r.Switch, r.N, r.Seen, r.Known, r.Failed, r.Duration, t[trace.DB], t[trace.Cache], t[trace.HTTP],
 		t[trace.Template], t[trace.Pool], r.Queries, r.Exposed, r.Hurt, r.Durations, r.PerQuery, append([]byte{}, r.Subjects...)}
 }
 
@@ -46,13 +48,13 @@ func copySwitches(ctx context.Context, tx pgx.Tx, received time.Time, d *Request
 	return copyRows(ctx, tx, "switch_raw", switchSumColumns, len(d.Switches), func(i int) []any { return d.Switches[i].row(received) })
 }
 
-const switchRollupColumns = `bucket, project_id, env_id, endpoint_id, switch_id, n, seen, failed, duration_us, db_us, cache_us, http_us, template_us, pool_us,
+const switchRollupColumns = `bucket, project_id, env_id, endpoint_id, switch_id, n, seen, known, failed, duration_us, db_us, cache_us, http_us, template_us, pool_us,
 	db_n, exposed, hurt, durations, queries, subjects`
 
 // scan reads switchRollupColumns, and what more is given.
 func (r *SwitchRollup) scan(row pgx.CollectableRow, more ...any) error {
 	t := &r.Time
-	err := row.Scan(append([]any{&r.Bucket, &r.Project, &r.Env, &r.Endpoint, &r.Switch, &r.N, &r.Seen, &r.Failed, &r.Duration, &t[trace.DB], &t[trace.Cache],
+	err := row.Scan(append([]any{&r.Bucket, &r.Project, &r.Env, &r.Endpoint, &r.Switch, &r.N, &r.Seen, &r.Known, &r.Failed, &r.Duration, &t[trace.DB], &t[trace.Cache],
 		&t[trace.HTTP], &t[trace.Template], &t[trace.Pool], &r.Queries, &r.Exposed, &r.Hurt, &r.Durations, &r.PerQuery, &r.Subjects}, more...)...)
 	t[trace.Other] = max(r.Duration-t[trace.DB]-t[trace.Cache]-t[trace.HTTP]-t[trace.Template]-t[trace.Pool], 0)
 	return err
@@ -108,6 +110,7 @@ func (t *SwitchTotal) AddTotal(o *SwitchTotal) error {
 
 func (t *SwitchTotal) add(o *SwitchRollup) {
 	t.N, t.Failed, t.Seen = t.N+o.N, t.Failed+o.Failed, t.Seen+o.Seen
+	t.Known += o.Known
 	t.Duration, t.SwitchRollup.Queries = t.Duration+o.Duration, t.SwitchRollup.Queries+o.Queries
 	t.Exposed, t.Hurt = t.Exposed+o.Exposed, t.Hurt+o.Hurt
 	for c := range t.Time {
@@ -121,6 +124,9 @@ func (t *SwitchTotal) AddRequest(r *model.RequestRow) {
 	t.N, t.Seen = t.N+r.Weight, t.Seen+1
 	if r.Failed {
 		t.Failed += r.Weight
+	}
+	if r.UserHash != 0 {
+		t.Known++
 	}
 	t.Duration, t.SwitchRollup.Queries = t.Duration+took*r.Weight, t.SwitchRollup.Queries+queries*r.Weight
 	for c, d := range r.Totals.Time {
@@ -219,7 +225,9 @@ const (
 	switchesByHour   = switchMarks + switchHour + ` UNION ALL ` + switchMinute + ` AND received >= (SELECT hour FROM mark) UNION ALL ` + switchRaw + `)`
 	switchesByDay    = switchMarks + switchDay + ` UNION ALL ` + switchHour + ` AND received >= (SELECT day FROM mark) UNION ALL ` +
 		switchMinute + ` AND received >= (SELECT hour FROM mark) UNION ALL ` + switchRaw + `)`
-	switchNamed = ` SELECT s.*, l.value, coalesce(e.value, '') FROM s JOIN label l ON l.id = s.switch_id LEFT JOIN label e ON e.id = s.env_id`
+	switchLabels = ` FROM s JOIN label l ON l.id = s.switch_id LEFT JOIN label e ON e.id = s.env_id
+		WHERE ($4::bigint[] IS NULL OR s.project_id = ANY($4)) AND ($5::text[] IS NULL OR coalesce(e.value, '') = ANY($5))
+			AND ($6 = '' OR starts_with(l.value, $6 || '='))`
 )
 
 // SwitchQuery asks for sums of switches.
@@ -232,6 +240,46 @@ type SwitchQuery struct {
 	Step      time.Duration // of the coarsest table that will do: a minute, an hour or a day
 }
 
+// table is the statement that gives the rows.
+func (q *SwitchQuery) table() string {
+	switch {
+	case q.Step >= 24*time.Hour:
+		return switchesByDay
+	case q.Step >= time.Hour:
+		return switchesByHour
+	}
+	return switchesByMinute
+}
+
+func (q *SwitchQuery) args() []any {
+	endpoints := q.Endpoints
+	if endpoints == nil {
+		endpoints = []int32{0}
+	}
+	return []any{endpoints, q.From, q.To, q.Projects, q.Envs, q.Key}
+}
+
+// SwitchCount is how many requests got an answer in a bucket, by their weight.
+type SwitchCount struct {
+	Project   int64
+	Label     string // key=variant
+	Bucket    time.Time
+	N, Failed float64
+}
+
+// SwitchCounts gives requests by answer and bucket, without how long they took.
+func (s *Store) SwitchCounts(ctx context.Context, q SwitchQuery) ([]SwitchCount, error) {
+	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, q.table()+` SELECT s.project_id, l.value, s.bucket, sum(s.n), sum(s.failed)`+switchLabels+` GROUP BY 1, 2, 3`, q.args()...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot count the answers of switches: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[SwitchCount])
+	if err != nil {
+		return nil, fmt.Errorf("cannot count the answers of switches: %w", err)
+	}
+	return list, nil
+}
+
 // NamedSwitchSum is a sum with the names that its labels stand for.
 type NamedSwitchSum struct {
 	SwitchRollup
@@ -242,18 +290,7 @@ type NamedSwitchSum struct {
 // NamedSwitchSums gives sums as they are stored: several rows of one bucket may have to be added, and rows that have not been merged
 // yet have finer buckets.
 func (s *Store) NamedSwitchSums(ctx context.Context, q SwitchQuery) ([]NamedSwitchSum, error) {
-	sql := switchesByMinute
-	if q.Step >= 24*time.Hour {
-		sql = switchesByDay
-	} else if q.Step >= time.Hour {
-		sql = switchesByHour
-	}
-	if q.Endpoints == nil {
-		q.Endpoints = []int32{0}
-	}
-	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, sql+switchNamed+` WHERE ($4::bigint[] IS NULL OR s.project_id = ANY($4))
-		AND ($5::text[] IS NULL OR coalesce(e.value, '') = ANY($5)) AND ($6 = '' OR starts_with(l.value, $6 || '='))`,
-		q.Endpoints, q.From, q.To, q.Projects, q.Envs, q.Key)
+	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, q.table()+` SELECT s.*, l.value, coalesce(e.value, '')`+switchLabels, q.args()...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the sums of switches: %w", err)
 	}

@@ -37,7 +37,7 @@ func (s *Server) getSwitches(c *fiber.Ctx) error {
 	}
 	all := s.board.List(props.Env)
 	chosen := chooseSwitches(all, chrome.Project, stale, &props)
-	from, err := pageOf(c, len(chosen), &props)
+	from, err := switchPageOf(c, len(chosen), &props)
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func chooseSwitches(all []rollout.Entry, project *model.Project, stale map[strin
 	return out
 }
 
-// pageOf is where the page of the address begins.
-func pageOf(c *fiber.Ctx, total int, p *views.SwitchesProps) (from int, err error) {
+// switchPageOf is where the page of the address begins.
+func switchPageOf(c *fiber.Ctx, total int, p *views.SwitchesProps) (from int, err error) {
 	page := 1
 	if text := c.Query("page"); text != "" {
 		if page, err = strconv.Atoi(text); err != nil || page < 1 {

@@ -10,6 +10,7 @@ CREATE TABLE switch_raw (
     switch_id   integer NOT NULL,                       -- label: key=variant
     n           double precision NOT NULL,              -- requests, each with its weight
     seen        bigint NOT NULL,                        -- requests that were seen
+    known       bigint NOT NULL,                        -- of them, whose user is known
     failed      double precision NOT NULL,
     duration_us double precision NOT NULL,
     db_us       double precision NOT NULL,

@@ -22,3 +22,6 @@ CREATE TABLE switch_asked (
     n        bigint NOT NULL,
     PRIMARY KEY (env, key, variant)
 );
+
+-- Answers that error events name are counted as tags flags[key]; these find the issues of one switch.
+CREATE INDEX issue_tag_flag ON issue_tag (key, value) WHERE key LIKE 'flags[%';
