@@ -137,9 +137,10 @@ type Evidence struct {
 
 // GuardView is what the guard of a switch knows at the moment.
 type GuardView struct {
-	Watching bool
+	Watching bool   // it has counted something, or would
 	Why      string // what it does, or why it does not judge, in a sentence
 	Holding  bool   // the ramp takes no step
-	Warnings []string
+	Warning  string
+	People   int64 // who got an answer that is on since the share changed last
 	Evidence
 }
