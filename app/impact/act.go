@@ -81,8 +81,14 @@ func (i *Impact) trackedOf(env, key string) (t tracked, ok bool) {
 }
 
 // Guard is what the guard of a switch knows, some seconds old at the most.
-func (i *Impact) Guard(env, key string) GuardView {
-	s := i.switchesOf(env)[key]
+func (i *Impact) Guard(env, key string) GuardView { return i.GuardOf(env, i.switchesOf(env)[key]) }
+
+// GuardOf is Guard for who has the switch at hand, which saves the look among all of them.
+func (i *Impact) GuardOf(env string, s *switches.Switch) GuardView {
+	key := ""
+	if s != nil {
+		key = s.Key
+	}
 	t, known := i.trackedOf(env, key)
 	switch {
 	case s == nil:

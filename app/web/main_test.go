@@ -81,11 +81,13 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	health := requests.NewHealth(requests.HealthOptions{Store: st, Statements: statements.Recent, Log: log})
 	w.sample = func() { statements.Sample(context.Background()) }
 	refiles := issues.NewRefiles(st, groupings, ids, log)
+	board, effects := newBoard(t, st, ids, log)
 	s, err := New(Options{Recorder: w.recorder, Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
 		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		Requests:   requests.New(st, ids, log, requests.Retention{Days: 14, MinuteDays: 30, HourDays: 400, Budget: 1 << 40}),
 		Statements: statements.Recent, Health: health, Explainer: requests.NewExplainer(st),
+		Board: board, Impact: effects,
 		Metrics:   func(context.Context) []byte { return []byte("a_total 1\n") },
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },

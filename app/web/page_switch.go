@@ -167,8 +167,11 @@ func flipShare(action string) (share float64, killed bool) {
 
 // fillGuard reads what the guard knows, and what it did.
 func (s *Server) fillGuard(ctx context.Context, p *views.SwitchPageProps, e rollout.Entry, now time.Time) error {
-	view := s.impact.Guard(e.Env, e.Key)
-	g := views.GuardPanel{State: s.guardState(e), Text: view.Why, Warnings: view.Warnings, E: view.E, Alarm: s.alarm(e, now)}
+	view := s.impact.GuardOf(e.Env, &e.Switch)
+	g := views.GuardPanel{State: s.guardState(e), Text: view.Why, E: view.E, Alarm: s.alarm(e, now)}
+	if view.Warning != "" {
+		g.Warnings = []string{view.Warning}
+	}
 	if e.Guard != nil {
 		g.Config = *e.Guard
 	}
@@ -180,6 +183,11 @@ func (s *Server) fillGuard(ctx context.Context, p *views.SwitchPageProps, e roll
 		g.Decisions = append(g.Decisions, views.GuardDecision{At: d.At, Action: string(d.Action), Text: d.Text, E: d.Evidence.E})
 	}
 	p.Guard = g
+	if r := e.Ramp; r != nil && !r.Paused && r.At >= 0 && r.At < len(r.Steps)-1 {
+		if _, why := s.impact.RampReady(e.Env, e.Key, r.At); why != "" {
+			p.Ramp = "Waits: " + why + "."
+		}
+	}
 	return readable(err, &p.Unknown)
 }
 

@@ -166,7 +166,7 @@ func (s *Server) guardState(e rollout.Entry) views.GuardState {
 	if e.Guard != nil && e.Guard.PausedUntil.After(time.Now()) {
 		return views.GuardState{State: "idle", Text: "Held until " + e.Guard.PausedUntil.UTC().Format("15:04")}
 	}
-	view := s.impact.Guard(e.Env, e.Key)
+	view := s.impact.GuardOf(e.Env, &e.Switch)
 	switch {
 	case view.Holding:
 		return views.GuardState{State: "bad", Text: "Sees harm, holds"}
@@ -180,7 +180,7 @@ func (s *Server) guardState(e rollout.Entry) views.GuardState {
 func impactOf(row impact.SwitchImpact) *views.Impact {
 	out := &views.Impact{}
 	for _, v := range row.Variants {
-		side := views.SwitchSide{Variant: v.Variant, On: v.On, N: v.Requests, Seen: v.Seen, Subjects: v.Subjects, Failed: share(v.Failed, v.Requests), P50: v.P50, P95: v.P95,
+		side := views.SwitchSide{Variant: v.Variant, On: v.On, N: v.Requests, Seen: v.Seen, Subjects: v.Subjects, Failed: partOf(v.Failed, v.Requests), P50: v.P50, P95: v.P95,
 			P99: v.P99, Queries: v.Queries, Spark: v.Spark}
 		out.Sides = append(out.Sides, side)
 		out.Clock = charts.Clock{From: row.Start, Step: row.Step, N: len(v.Spark)}
@@ -193,7 +193,7 @@ func impactOf(row impact.SwitchImpact) *views.Impact {
 	return out
 }
 
-func share(part, of float64) float64 {
+func partOf(part, of float64) float64 {
 	if of <= 0 {
 		return 0
 	}
@@ -210,7 +210,7 @@ func together(a, b views.SwitchSide) views.SwitchSide {
 		out = b
 	}
 	out.N, out.Seen, out.Subjects = a.N+b.N, a.Seen+b.Seen, a.Subjects+b.Subjects
-	out.Failed = share(a.Failed*a.N+b.Failed*b.N, out.N)
+	out.Failed = partOf(a.Failed*a.N+b.Failed*b.N, out.N)
 	out.Spark = slices.Clone(a.Spark)
 	for i := range out.Spark {
 		if i < len(b.Spark) {
@@ -243,7 +243,7 @@ func (s *Server) alarm(e rollout.Entry, now time.Time) *views.GuardAlarm {
 	if e.State == switches.Off || (e.Guard != nil && e.Guard.Mode == switches.GuardOff) {
 		return nil
 	}
-	if view := s.impact.Guard(e.Env, e.Key); view.Holding {
+	if view := s.impact.GuardOf(e.Env, &e.Switch); view.Holding {
 		return &views.GuardAlarm{Key: e.Key, Env: e.Env, Text: view.Why}
 	}
 	return nil
