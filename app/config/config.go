@@ -53,6 +53,11 @@ type Config struct {
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
 		DiskBudget                                   int64
 	}
+	Switches struct {
+		Listen, Advertise, Secret string
+		Peers                     []string
+		AutoCreate                bool
+	}
 	Metrics struct {
 		Open      bool
 		Endpoints int
