@@ -69,6 +69,9 @@ func (i *Impact) Rows(ctx context.Context, env string, since time.Duration) (map
 
 func impacts(s *switches.Switch, variants map[string]*total) (list []VariantImpact) {
 	for name, t := range variants {
+		if t.Seen == 0 {
+			continue // only error events named it
+		}
 		d := t.DurationsOf()
 		v := VariantImpact{Variant: name, On: !isOff(s, name), Requests: t.N, Failed: t.Failed, Seen: t.Seen, Subjects: t.People().Count(),
 			P50: asDuration(d.Quantile(0.5)), P95: asDuration(d.Quantile(0.95)), P99: asDuration(d.Quantile(0.99)), Spark: t.spark}

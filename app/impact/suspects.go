@@ -61,8 +61,9 @@ func (i *Impact) exposedWhile(ctx context.Context, of store.FlagCount) (map[stri
 	}
 	out := map[string]map[string]float64{}
 	for _, c := range counts {
-		key, variant := answerOf(c.Label)
-		add(out, key, variant, c.N)
+		if key, variant := answerOf(c.Label); c.N > 0 { // else only error events named it
+			add(out, key, variant, c.N)
+		}
 	}
 	return out, nil
 }

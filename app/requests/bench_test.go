@@ -115,6 +115,36 @@ func BenchmarkDigest(b *testing.B) {
 	})
 }
 
+// BenchmarkSwitches is what counting by the answers of switches adds to the work on a batch: requests with none, one and ten of them.
+func BenchmarkSwitches(b *testing.B) {
+	k := newDesk(b, dbtest.New(b), 1_000_000)
+	const batch = 5000
+	n := 0
+	for _, switches := range []int{0, 1, 10} {
+		b.Run(fmt.Sprint(switches, " a request"), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				list := make([]trace.Request, batch)
+				for i := range list {
+					n++
+					q := k.page(n, fmt.Sprintf("/endpoint/%d", n%20))
+					q.User, q.Switches = fmt.Sprintf("id:%d", rand.IntN(20_000)), nil
+					for s := range switches {
+						q.Switches = append(q.Switches, trace.Switch{Key: fmt.Sprintf("switch%d", s), Variant: []string{"on", "off"}[rand.IntN(2)]})
+					}
+					list[i] = q
+				}
+				bt := &batch1{}
+				bt.fill(k, list)
+				b.StartTimer()
+				bt.run(b, k)
+				k.perf.exposures.learn(bt.b.exposed)
+			}
+			b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "requests/s")
+		})
+	}
+}
+
 // batch1 is a batch that is worked out and not stored.
 type batch1 struct{ b *batch }
 

@@ -48,6 +48,8 @@ type Digester struct {
 	settings  settings
 	compared  time.Time         // when releases were compared last
 	regressed map[[2]int32]bool // endpoints and releases that were found slower
+	flips     func(ctx context.Context, from, to time.Time) ([]model.Flip, error)
+	slowed    map[flipped]bool // endpoints and flips that were found slower
 	normalize *sqltext.Normalizer
 	in        *zstd.Decoder
 	out       *zstd.Encoder
@@ -63,6 +65,8 @@ type DigesterOptions struct {
 	Log   *slog.Logger
 	// KeepOneIn is which share of unremarkable requests keep their spans.
 	KeepOneIn int
+	// Flips are the changes of switches in a stretch of time, oldest first, of all environments; nil when there are no switches.
+	Flips func(ctx context.Context, from, to time.Time) ([]model.Flip, error)
 	// Counts and Ends are told of what has been stored; nil for nobody.
 	Counts *prometheus.Requests
 	Ends   *prometheus.Items
@@ -79,7 +83,7 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{},
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{}, flips: o.Flips, slowed: map[flipped]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 

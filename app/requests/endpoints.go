@@ -242,11 +242,6 @@ func (r *Requests) Tune(ctx context.Context, e Endpoint, apdex time.Duration, th
 	return r.store.TuneEndpoints(ctx, e.IDs, apdex, thresholds)
 }
 
-// SwitchSums gives, for each switch that requests of an endpoint asked in a period, the requests with each answer.
-func (r *Requests) SwitchSums(ctx context.Context, e Endpoint, p model.Period) ([]store.SwitchSum, error) {
-	return r.store.SwitchSums(ctx, e.IDs, p.From, p.To)
-}
-
 // StatementsByRelease adds up an endpoint's statements of a period by release.
 func (r *Requests) StatementsByRelease(ctx context.Context, e Endpoint, p model.Period) ([]store.StatementRollup, map[int32]store.Statement, error) {
 	rows, err := r.store.StatementSums(ctx, store.StatementQuery{Project: e.Project, Endpoints: e.IDs, From: p.From, To: p.To})

@@ -36,6 +36,9 @@ func (d *Digester) regressions(ctx context.Context, b *batch, now time.Time) err
 		return nil
 	}
 	d.compared = now
+	if err := d.flipped(ctx, b, now); err != nil {
+		return err
+	}
 	rows, err := d.store.ReleasedSums(ctx, now.Add(-regressOver).Truncate(time.Hour), now)
 	if err != nil {
 		return err
@@ -139,13 +142,14 @@ func (d *Digester) compareReleases(b *batch, p [2]release, e model.Endpoint, nam
 		return nil
 	}
 	d.regressed[[2]int32{after.endpoint, after.id}] = true
-	return d.fileRegression(b, it, found)
+	return d.fileRegression(b, it, found, int64(it.row.Release))
 }
 
-func (d *Digester) fileRegression(b *batch, it *item, f *detect.Finding) error {
+// fileRegression files what a change did; the same change is filed once, by its number.
+func (d *Digester) fileRegression(b *batch, it *item, f *detect.Finding, change int64) error {
 	key := findingKeyOf(f)
 	e := model.FindingEvent{ID: d.ids.Next(), Project: it.project, Received: it.received,
-		EventID: md5.Sum(fmt.Appendf(nil, "%x %d %d", key, it.row.Endpoint, it.row.Release))}
+		EventID: md5.Sum(fmt.Appendf(nil, "%x %d %d", key, it.row.Endpoint, change))}
 	event := eventOf(it, f, e.EventID)
 	contexts := event["contexts"].(object)
 	delete(contexts, "trace")

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"kibitz/app/model"
 )
 
 // StatementQuery asks for sums of statements.
@@ -101,50 +99,4 @@ func scanStatement(row pgx.CollectableRow) (st Statement, err error) {
 	err = row.Scan(&st.ID, &st.ProjectID, &print, &st.SQL, &st.Sample, &st.FirstSeen)
 	st.Fingerprint = uint64(print)
 	return st, err
-}
-
-// SwitchSum is the requests of an endpoint in which a switch gave one answer.
-type SwitchSum struct {
-	Label          model.Label
-	N, Failed      float64
-	Seen           int64
-	P50, P95, Mean time.Duration
-	Queries        float64 // mean a request
-	Time           [6]time.Duration
-}
-
-// switchScan bounds the newest requests of an endpoint that are looked at for its switches.
-const switchScan = 20_000
-
-// SwitchSums adds up the newest requests of endpoints by the answers of switches. Durations of answers are told from
-// requests, not from sketches, since sums are not kept by switch.
-func (s *Store) SwitchSums(ctx context.Context, endpoints []int32, from, to time.Time) ([]SwitchSum, error) {
-	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `WITH q AS MATERIALIZED (
-			SELECT * FROM request WHERE endpoint_id = ANY($1) AND received >= $2 AND start >= $2 AND start < $3 AND switches IS NOT NULL
-			ORDER BY id DESC LIMIT $4
-		)
-		SELECT l.id, l.project_id, l.kind, l.value, l.first_seen, sum(weight)::float8, coalesce(sum(weight) FILTER (WHERE failed), 0)::float8, count(*),
-			percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_us), percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us),
-			avg(duration_us)::bigint, avg(db_n)::float8, avg(other_us)::bigint, avg(db_us)::bigint, avg(cache_us)::bigint, avg(http_us)::bigint,
-			avg(template_us)::bigint, avg(pool_us)::bigint
-		FROM q CROSS JOIN LATERAL unnest(q.switches) AS w (label_id) JOIN label l ON l.id = w.label_id
-		GROUP BY l.id ORDER BY l.value LIMIT 200`, endpoints, from, to, switchScan)
-	if err != nil {
-		return nil, fmt.Errorf("cannot add requests up by switch: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w SwitchSum, err error) {
-		var p50, p95, mean int64
-		var t [6]int64
-		err = row.Scan(&w.Label.ID, &w.Label.ProjectID, &w.Label.Kind, &w.Label.Value, &w.Label.FirstSeen, &w.N, &w.Failed, &w.Seen, &p50, &p95, &mean,
-			&w.Queries, &t[0], &t[1], &t[2], &t[3], &t[4], &t[5])
-		w.P50, w.P95, w.Mean = time.Duration(p50)*time.Microsecond, time.Duration(p95)*time.Microsecond, time.Duration(mean)*time.Microsecond
-		for c := range t {
-			w.Time[c] = time.Duration(t[c]) * time.Microsecond
-		}
-		return w, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot add requests up by switch: %w", err)
-	}
-	return list, nil
 }

@@ -303,3 +303,26 @@ func (s *Store) NamedSwitchSums(ctx context.Context, q SwitchQuery) ([]NamedSwit
 	}
 	return list, nil
 }
+
+// FlippedSums gives the sums of endpoints, by the minute, for the answers of some switches.
+func (s *Store) FlippedSums(ctx context.Context, keys []string, from, to time.Time) ([]NamedSwitchSum, error) {
+	rows, err := s.db.Read(ctx, opsKey(0)).Query(ctx, `WITH mark AS (SELECT coalesce(max(until) FILTER (WHERE name = 'switch_minute'), 'epoch') AS minute FROM rollup_state),
+		l AS MATERIALIZED (SELECT id, value FROM label WHERE kind = $4 AND split_part(value, '=', 1) = ANY($1)),
+		s AS (
+			SELECT `+switchRollupColumns+` FROM switch_minute WHERE switch_id IN (SELECT id FROM l) AND endpoint_id > 0 AND bucket >= $2 AND bucket < $3 AND received >= $2
+			UNION ALL SELECT `+switchRollupColumns+` FROM switch_raw WHERE switch_id IN (SELECT id FROM l) AND endpoint_id > 0 AND bucket >= $2 AND bucket < $3
+				AND received >= greatest($2, (SELECT minute FROM mark))
+		)
+		SELECT s.*, l.value, coalesce(e.value, '') FROM s JOIN l ON l.id = s.switch_id LEFT JOIN label e ON e.id = s.env_id`, keys, from, to, int16(model.LabelSwitch))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the sums of flipped switches: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r NamedSwitchSum, err error) {
+		err = r.scan(row, &r.Label, &r.EnvName)
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the sums of flipped switches: %w", err)
+	}
+	return list, nil
+}

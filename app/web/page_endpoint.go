@@ -151,11 +151,11 @@ func (s *Server) samples(c *fiber.Ctx, e requests.Endpoint, p *views.EndpointPro
 }
 
 // switchRows lays the answers of each switch side by side: on is the answer that is not off.
-func switchRows(sums []store.SwitchSum) (rows []views.SwitchRow) {
+func switchRows(sums []requests.SwitchSum) (rows []views.SwitchRow) {
 	byKey := map[string]*views.SwitchRow{}
 	var keys []string
 	for i := range sums {
-		key, variant, _ := strings.Cut(sums[i].Label.Value, "=")
+		key, variant, _ := strings.Cut(sums[i].Label, "=")
 		if byKey[key] == nil {
 			byKey[key], keys = &views.SwitchRow{Key: key}, append(keys, key)
 		}

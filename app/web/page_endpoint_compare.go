@@ -9,13 +9,12 @@ import (
 
 	"kibitz/app/model"
 	"kibitz/app/requests"
-	"kibitz/app/store"
 	"kibitz/app/trace"
 	"kibitz/views"
 )
 
 // compareSides lays two releases, or two answers of a switch, side by side.
-func (s *Server) compareSides(c *fiber.Ctx, e requests.Endpoint, series *requests.Series, switches []store.SwitchSum, p model.Period) (views.Comparison, error) {
+func (s *Server) compareSides(c *fiber.Ctx, e requests.Endpoint, series *requests.Series, switches []requests.SwitchSum, p model.Period) (views.Comparison, error) {
 	if c.Query("by") == "switch" {
 		return compareSwitch(switches, c.Query("a"), c.Query("b")), nil
 	}
@@ -97,11 +96,11 @@ func categoryDifferences(left, right views.Timing) (rows []views.Difference) {
 	return rows
 }
 
-func compareSwitch(sums []store.SwitchSum, a, b string) views.Comparison {
+func compareSwitch(sums []requests.SwitchSum, a, b string) views.Comparison {
 	out := views.Comparison{By: "switch", A: strings.Clone(a), B: strings.Clone(b)}
-	at := map[string]*store.SwitchSum{}
+	at := map[string]*requests.SwitchSum{}
 	for i := range sums {
-		name := sums[i].Label.Value
+		name := sums[i].Label
 		at[name] = &sums[i]
 		out.Choices = append(out.Choices, views.Choice{Value: name, Name: strings.Replace(name, "=", " ", 1)})
 	}
@@ -109,13 +108,14 @@ func compareSwitch(sums []store.SwitchSum, a, b string) views.Comparison {
 		return out
 	}
 	if at[out.A] == nil {
-		out.A = sums[0].Label.Value
+		out.A = sums[0].Label
 	}
 	if at[out.B] == nil {
-		out.B = sums[1].Label.Value
+		out.B = sums[1].Label
 	}
 	left, right := switchTiming(at[out.A]), switchTiming(at[out.B])
-	out.Left, out.Right = views.Side{Name: out.A, Timing: left}, views.Side{Name: out.B, Timing: right}
+	out.Left = views.Side{Name: out.A, Timing: left, Durations: bins(at[out.A].Durations, 1000)}
+	out.Right = views.Side{Name: out.B, Timing: right, Durations: bins(at[out.B].Durations, 1000)}
 	out.Rows = categoryDifferences(left, right)
 	return out
 }

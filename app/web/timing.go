@@ -10,7 +10,6 @@ import (
 	"kibitz/app/model"
 	"kibitz/app/requests"
 	"kibitz/app/sketch"
-	"kibitz/app/store"
 	"kibitz/app/trace"
 	"kibitz/views"
 	"kibitz/views/charts"
@@ -87,8 +86,8 @@ func blanks(n int) []float64 {
 }
 
 // switchTiming is the requests with a switch's answer as pages show them.
-func switchTiming(w *store.SwitchSum) views.Timing {
-	t := views.Timing{N: w.N, Seen: w.Seen, P50: w.P50, P75: w.P95, P95: w.P95, P99: w.P95, Queries: math.Round(w.Queries)}
+func switchTiming(w *requests.SwitchSum) views.Timing {
+	t := views.Timing{N: w.N, Seen: w.Seen, P50: w.P50, P75: w.P75, P95: w.P95, P99: w.P99, Queries: math.Round(w.Queries)}
 	if w.N > 0 {
 		t.Failed = w.Failed / w.N
 	}
