@@ -335,8 +335,7 @@ func (s *Server) getNewSwitch(c *fiber.Ctx) error {
 	if !scope.MayFlip {
 		return errs.New(errs.Forbidden, "Owners and admins make switches.")
 	}
-	session := s.session(c)
-	fresh := switches.Switch{Key: clip(c.Query("key"), 200), State: switches.Off, Owner: session.Account.Name, RemoveBy: time.Now().AddDate(0, 3, 0).Format(time.DateOnly)}
+	fresh := switches.Switch{Key: clip(c.Query("key"), 200), State: switches.Off, Owner: s.by(c).Name, RemoveBy: time.Now().AddDate(0, 3, 0).Format(time.DateOnly)}
 	if project := c.Query("project"); project != "" {
 		fresh.Project = clip(project, 100)
 	}
