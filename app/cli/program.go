@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"kibitz/app/accounts"
 	"kibitz/app/config"
 	"kibitz/app/db"
 	"kibitz/app/db/pglocal"
+	"kibitz/app/impact"
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/requests"
@@ -41,6 +43,8 @@ type Program struct {
 	Reports    *requests.Reports
 	Hub        *issues.Hub
 	Board      *rollout.Board // nil for commands, which ask a running process
+	Impact     *impact.Impact
+	impact     atomic.Pointer[impact.Impact] // the same, for the board, which runs before it is there
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
@@ -60,6 +64,7 @@ func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	if p.Board != nil {
 		p.Board.Attach(ctx, p.Store)
 	}
+	p.startImpact()
 	p.Accounts = accounts.New(p.Store, p.IDs, c.log)
 	p.Projects = issues.NewProjects(p.Store, c.log)
 	p.Groupings = issues.NewGroupings(p.Store, c.log)

@@ -107,7 +107,7 @@ func (s *server) startIngest() (err error) {
 	s.outcomes = ingest.NewOutcomes(s.spool, s.IDs, s.log)
 	s.counts = prometheus.NewRequests(cfg.Metrics.Endpoints)
 	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, KeepOneIn: cfg.Perf.KeepOneIn,
-		Counts: s.counts, Ends: s.outcomes.Ends()})
+		Counts: s.counts, Ends: s.outcomes.Ends(), Flips: s.allFlips})
 	if err != nil {
 		return err
 	}
@@ -171,6 +171,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	go s.guarded("rehearsals", func() { s.Rehearsals.Run(db.With(background, db.Jobs)) })
 	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
 	go s.guarded("sums of requests", func() { s.Requests.RunRollups(db.With(background, db.Jobs)) })
+	s.startGuard(background)
 	go s.guarded("statements", func() { s.Statements.Run(db.With(background, db.Jobs)) })
 	go s.guarded("health of databases", func() { s.Health.Run(db.With(background, db.Jobs)) })
 	if s.config.Perf.Hosts {

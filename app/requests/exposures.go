@@ -173,9 +173,9 @@ func (s *switchSums) add(it *item) {
 	q.failed = q.failed || s.faulty(key)
 	for _, label := range q.labels {
 		whole := s.total(q, 0, label)
-		whole.People().Add(q.subject)
 		if s.first(uniqueKey(q.subject, q.env, label, asExposed)) {
 			whole.Exposed++
+			whole.People().Add(q.subject)
 		}
 		if of := s.total(q, it.row.Endpoint, label); of != nil && it.row.Endpoint != 0 {
 			of.AddRequest(&it.row)
