@@ -156,7 +156,8 @@ func flipShare(action string) (share float64, killed bool) {
 	case "on":
 		return 100, false
 	}
-	if v, ok := views.Percent(action); ok {
+	first, _, _ := strings.Cut(action, " ") // 25 % and conditions
+	if v, ok := views.Percent(first); ok {
 		return v, false
 	}
 	if action == "unkill" || action == "edit" {

@@ -452,7 +452,9 @@ func TestWidens(t *testing.T) {
 
 func TestNewly(t *testing.T) {
 	t.Parallel()
-	share := func(p float64) switches.Switch { return switches.Switch{State: switches.Partial, Everyone: switches.Rollout{Percent: p}} }
+	share := func(p float64) switches.Switch {
+		return switches.Switch{State: switches.Partial, Everyone: switches.Rollout{Percent: p}}
+	}
 	for name, c := range map[string]struct {
 		was, is switches.Switch
 		n, on   float64
