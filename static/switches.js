@@ -52,7 +52,11 @@
       question.addEventListener("submit", e => { e.preventDefault(); end(new URLSearchParams(new FormData(question))); });
       dialog.showModal();
     });
+    // One question at a row: Enter in a field, and leaving it for the question, are one.
     const send = async (body, row) => {
+      if (row.dataset.busy) return;
+      row.dataset.busy = "1";
+      $$(".toasts").forEach(t => t.remove());
       try {
         let res = await post(form.action, body);
         if (res.status === 202) {
@@ -62,7 +66,7 @@
         }
         if (!res.ok) { location.reload(); return; }
         take(await parse(res));
-      } catch { location.reload(); }
+      } catch { location.reload(); } finally { delete row.dataset.busy; }
     };
     const base = () => { const b = new URLSearchParams(); ["csrf", "env", "return"].forEach(k => b.set(k, form.elements[k].value)); return b; };
     form.addEventListener("submit", e => {

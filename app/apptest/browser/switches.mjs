@@ -12,7 +12,7 @@ async function make(page, key, percent) {
   await page.goto(`${BASE}/switches/new`);
   await page.fill("[name=key]", key);
   await page.fill("[name=description]", `What ${key} does`);
-  await page.check("[name=state][value=partial]");
+  await page.click("label:has([name=state][value=partial])");
   await page.fill("[name='e.percent']", String(percent));
   await page.locator(".editor-save button[value=save]").click();
   await page.waitForURL(u => u.pathname.endsWith(encodeURIComponent(key)) || u.pathname.endsWith("/switches/new"));
@@ -91,12 +91,14 @@ async function oneClick(page) {
 // keys moves, steps, kills and opens by the keyboard alone.
 async function keys(page) {
   await page.goto(`${BASE}/switches`);
-  await page.keyboard.press("g"); await page.keyboard.press("s");
-  await page.waitForURL("**/switches");
+  await page.keyboard.press("g");
+  await Promise.all([page.waitForEvent("load"), page.keyboard.press("s")]);
+  await page.keyboard.press("j");
   await page.keyboard.press("j");
   const at = () => page.locator("tr[data-cursor]").getAttribute("data-key");
   const first = await at();
-  await page.keyboard.press("j"); await page.keyboard.press("k");
+  check(first === "new-totals", `the cursor is at ${first}`);
+  await page.keyboard.press("k"); await page.keyboard.press("j");
   check(first === await at(), `j and k lead to ${await at()}`);
   const share = row(page, first).locator(".pct-in input"), was = Number(await share.inputValue());
   await page.keyboard.press("-");
@@ -104,8 +106,7 @@ async function keys(page) {
   check(Number(await share.inputValue()) === Math.max(0, was - 5), `- leads from ${was} to ${await share.inputValue()}`);
   await page.keyboard.press("x");
   await row(page, first).locator("button[name=release]").waitFor();
-  await page.keyboard.press("z");
-  await page.waitForEvent("load");
+  await Promise.all([page.waitForEvent("load"), page.keyboard.press("z")]);
   check(await row(page, first).locator("button[name=kill]").count() === 1, "z does not undo a kill");
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
