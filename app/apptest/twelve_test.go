@@ -213,9 +213,9 @@ func (f *fleet) restarted(i int) {
 	var source string
 	s.until("it answers without the database", func() bool {
 		var a answer
-		ok := f.ask(i, &a, "try", "checkout", "--user", "u1", "--json") == nil && a.Variant == "on"
+		err := f.ask(i, &a, "try", "checkout", "--user", "u1", "--json")
 		source = a.Source
-		return ok
+		return err == nil && a.Variant == "on"
 	})
 	f.t.Logf("process %d was killed and answers again after %s, from %s", i, time.Since(began).Round(time.Millisecond), source)
 	if source == rollout.FromDatabase || source == rollout.FromNothing {

@@ -25,6 +25,7 @@ type requestsBench struct {
 	ingestBench
 	path  string
 	key   string
+	asked int          // switches that each request names
 	sent  atomic.Int64 // requests that were acknowledged
 	posts []time.Duration
 }
@@ -37,6 +38,7 @@ func benchRequests(ctx context.Context, c *call) error {
 	b := &requestsBench{ingestBench: ingestBench{out: c.out, log: c.err}}
 	f.DurationVar(&b.length, "for", 15*time.Second, "how long to send")
 	f.IntVar(&b.senders, "senders", 8, "connections that send at once")
+	f.IntVar(&b.asked, "switches", 0, "answers of switches that each request names, 50 at the most")
 	f.StringVar(&b.data, "data", "", "directory for the server's data; a temporary one when empty")
 	if err := f.Parse(c.args[1:]); err != nil || f.NArg() > 0 {
 		return errUsage
@@ -67,7 +69,7 @@ func (b *requestsBench) bench(ctx context.Context) error {
 
 // generatorAlone is what the sender could do against nothing.
 func (b *requestsBench) generatorAlone() float64 {
-	m := newMessage(mathrand.New(mathrand.NewPCG(1, 2)))
+	m := newMessage(mathrand.New(mathrand.NewPCG(1, 2)), b.asked)
 	n, began := 0, time.Now()
 	for ; time.Since(began) < 300*time.Millisecond; n++ {
 		m.renew()
@@ -91,7 +93,7 @@ func (b *requestsBench) loadRequests(ctx context.Context) {
 }
 
 func (b *requestsBench) sendRequests(client *fasthttp.HostClient, n int, stop chan struct{}) {
-	m := newMessage(mathrand.New(mathrand.NewPCG(uint64(n), uint64(time.Now().UnixNano()))))
+	m := newMessage(mathrand.New(mathrand.NewPCG(uint64(n), uint64(time.Now().UnixNano()))), b.asked)
 	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	req.Header.SetMethod("POST")
 	req.SetRequestURI(b.path)
@@ -174,10 +176,12 @@ type message struct {
 	body []byte
 	r    *mathrand.Rand
 	ids  [][]int // where each request's trace id stands
+	// asked is how many answers of switches each request names.
+	asked int
 }
 
-func newMessage(r *mathrand.Rand) *message {
-	m := &message{r: r}
+func newMessage(r *mathrand.Rand, asked int) *message {
+	m := &message{r: r, asked: min(asked, 50)}
 	var spans []byte
 	for i := range requestsPerPost {
 		for k := range 7 {
@@ -239,6 +243,7 @@ func (m *message) span(i, k int) []byte {
 		for _, a := range [][2]string{{"http.request.method", "GET"}, {"http.route", route}, {"http.response.status_code", "200"}} {
 			b = appendField(b, 9, attribute(a[0], a[1]))
 		}
+		b = m.answers(b)
 	} else {
 		b = appendField(b, 4, binary.BigEndian.AppendUint64(nil, uint64(i*10+1)))
 		b = append(appendField(b, 5, []byte(s.name)), 6<<3, 3) // kind CLIENT
@@ -248,6 +253,14 @@ func (m *message) span(i, k int) []byte {
 	b = binary.LittleEndian.AppendUint64(append(b, 8<<3|1), start+took)
 	for _, a := range s.attributes {
 		b = appendField(b, 9, attribute(a[0], a[1]))
+	}
+	return b
+}
+
+// answers adds what a request names of switches, each on for every other request. Nobody is known, so each is a subject of its own.
+func (m *message) answers(b []byte) []byte {
+	for n := range m.asked {
+		b = appendField(b, 9, attribute(fmt.Sprint("flag.evaluation.switch", n), []string{"on", "off"}[m.r.IntN(2)]))
 	}
 	return b
 }

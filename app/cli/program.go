@@ -19,6 +19,7 @@ import (
 	"kibitz/app/requests"
 	"kibitz/app/rollout"
 	"kibitz/app/store"
+	"kibitz/app/switches"
 	"kibitz/migrations"
 )
 
@@ -45,12 +46,14 @@ type Program struct {
 	Board      *rollout.Board // nil for commands, which ask a running process
 	Impact     *impact.Impact
 	impact     atomic.Pointer[impact.Impact] // the same, for the board, which runs before it is there
+	features   *features
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
 // running server, attaches to it), and migrates when migrate is set.
 func open(ctx context.Context, c *call, attach bool) (*Program, error) {
-	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub()}
+	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub(),
+		features: newFeatures(c.config.Node)}
 	if !attach {
 		if err := p.startBoard(); err != nil {
 			return nil, err
@@ -96,7 +99,8 @@ func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
 		return err
 	}
 	cfg := db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
-		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log}
+		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log,
+		UseReplicas: p.features.gate(switches.OwnReplicas)}
 	if attach {
 		cfg.WebWait = commandWait
 	}
@@ -175,6 +179,9 @@ func (p *Program) prepare(ctx context.Context, beside bool) error {
 	return p.makeDays(ctx)
 }
 
+// waitingSaid is how often the log says that it is waited for the database.
+const waitingSaid = 10 * time.Second
+
 // databaseWait is how long a start waits for databases that are configured but do not answer yet.
 const databaseWait = 60 * time.Second
 
@@ -185,6 +192,7 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, databaseWait)
 		defer cancel()
 	}
+	var said time.Time
 	for {
 		var down []error
 		for part, err := range p.DB.Ping(ctx) {
@@ -195,7 +203,10 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		if len(down) == 0 {
 			return nil
 		}
-		p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		if time.Since(said) > waitingSaid {
+			said = time.Now()
+			p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("cannot reach the database for %s: %w", databaseWait, errors.Join(down...))

@@ -29,6 +29,7 @@ type switchRequest struct {
 	N         int
 	Switch    switches.Switch
 	Segment   switches.Segment
+	Switches  []switches.Switch
 	Context   map[string]any
 	By        rollout.By
 }
@@ -70,8 +71,13 @@ func answerSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequ
 		return b.Save(ctx, rollout.Edit{Env: r.Env, Switch: r.Switch, By: r.By, Why: r.Why})
 	case "save":
 		return saveSwitch(ctx, b, r)
+	case "save-many":
+		_, refused, err := b.SaveMany(ctx, r.Env, r.Switches, r.By, r.Why)
+		return refused, err
 	case "segment":
 		return b.SaveSegment(ctx, r.Env, r.Segment, r.By, r.Why)
+	case "remove-segment":
+		return b.DeleteSegment(ctx, r.Env, r.Key, r.By, r.Why)
 	case "environment":
 		return b.AddEnvironment(ctx, r.Env, r.By)
 	case "set":
@@ -109,6 +115,9 @@ func setSwitch(ctx context.Context, b *rollout.Board, r switchRequest) (any, err
 func readSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequest) (any, error) {
 	if op == "processes" {
 		return fleet{b.Processes(), b.Health()}, nil
+	}
+	if op == "environments" {
+		return b.Environments(), nil
 	}
 	h := b.Holder(r.Env)
 	if h == nil {
@@ -177,10 +186,8 @@ func switchDoor(b func() *rollout.Board) func(context.Context, string, json.RawM
 // none runs, here.
 func (c *call) askSwitches(ctx context.Context, op string, r switchRequest, into any) error {
 	r.By = whoami()
-	for _, d := range c.doors() {
-		if client, err := peers.Dial(ctx, d.Address, d.Secret); err == nil {
-			return askClient(ctx, client, op, r, into)
-		}
+	if client := c.dialDoor(ctx); client != nil {
+		return askClient(ctx, client, op, r, into)
 	}
 	return withStore(ctx, c, func(p *Program) error {
 		ctx := db.With(ctx, db.Jobs)
@@ -189,6 +196,29 @@ func (c *call) askSwitches(ctx context.Context, op string, r switchRequest, into
 		}
 		return c.askHere(ctx, p, op, r, into)
 	})
+}
+
+// startingWait is how long a process is waited for that was killed, and may be starting again: one that ends takes its door with it.
+const startingWait = 5 * time.Second
+
+// dialDoor reaches a process without the database; nil when there is none.
+func (c *call) dialDoor(ctx context.Context) *peers.Client {
+	for began := time.Now(); ; {
+		doors := c.doors()
+		for _, d := range doors {
+			if client, err := peers.Dial(ctx, d.Address, d.Secret); err == nil {
+				return client
+			}
+		}
+		if len(doors) == 0 || time.Since(began) > startingWait {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // doors are where a process may be: the one of this data directory, then those that the settings name.

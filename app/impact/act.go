@@ -122,7 +122,7 @@ func (i *Impact) RampReady(env, key string, step int) (ready bool, why string) {
 	if s == nil || s.Ramp == nil || step < 0 || step >= len(s.Ramp.Steps) {
 		return false, "it has no such step"
 	}
-	g := i.Guard(env, key)
+	g := i.GuardOf(env, s)
 	if g.Holding {
 		return false, g.Why
 	}

@@ -165,7 +165,7 @@ func (w *watcher) addPeople(rows []store.NamedSwitchSum, n int, step time.Durati
 			continue
 		}
 		if all[at] == nil {
-			all[at] = &sides{with: store.NewSwitchTotal(store.SwitchRollup{}), without: store.NewSwitchTotal(store.SwitchRollup{})}
+			all[at] = &sides{with: store.NewSwitchUnion(), without: store.NewSwitchUnion()}
 		}
 		if err := all[at].add(row, isOff(known[at.env][key], variant)); err != nil {
 			return err

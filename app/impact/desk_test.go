@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 // desk is the use cases over a clean database, with a drain and switches of its own.
 type desk struct {
 	*Impact
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	db       *db.DB
 	digester *issues.Digester
@@ -44,7 +44,7 @@ type desk struct {
 	zip      *zstd.Encoder
 }
 
-func newDesk(t *testing.T, list ...switches.Switch) *desk {
+func newDesk(t testing.TB, list ...switches.Switch) *desk {
 	t.Helper()
 	d := dbtest.New(t)
 	s, ids, log := store.New(d), model.NewIDs(1), slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -29,7 +29,7 @@ type total struct {
 }
 
 func newTotal(buckets int) *total {
-	return &total{store.NewSwitchTotal(store.SwitchRollup{}), make([]float64, buckets)}
+	return &total{store.NewSwitchUnion(), make([]float64, buckets)}
 }
 
 // Rows gives what requests of the last stretch of time tell of every switch of an environment that they name: one statement.
@@ -113,7 +113,7 @@ func (i *Impact) Series(ctx context.Context, env, key string, from, to time.Time
 		}
 		list := byVariant[variant]
 		if list[at] == nil {
-			list[at] = store.NewSwitchTotal(store.SwitchRollup{})
+			list[at] = store.NewSwitchUnion()
 		}
 		if err := list[at].Add(&rows[r].SwitchRollup); err != nil {
 			return nil, err
@@ -166,7 +166,7 @@ func (i *Impact) People(ctx context.Context, env, key string, last time.Duration
 		return Estimate{}, err
 	}
 	s := i.switchesOf(env)[key]
-	all, on := store.NewSwitchTotal(store.SwitchRollup{}), store.NewSwitchTotal(store.SwitchRollup{})
+	all, on := store.NewSwitchUnion(), store.NewSwitchUnion()
 	for n := range rows {
 		if err := all.People().MergeEncoded(rows[n].Subjects); err != nil {
 			return Estimate{}, err

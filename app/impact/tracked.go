@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"kibitz/app/sketch"
@@ -27,6 +28,17 @@ func readTracked(ctx context.Context, s *store.Store) (map[watched]*tracked, err
 		out[watched{r.Env, r.Key}] = t
 	}
 	return out, nil
+}
+
+// copied shares nothing with t that changes.
+func (t *tracked) copied() tracked {
+	c := *t
+	s := &c.State
+	for _, p := range []*guard.Process{&s.Errors, &s.Past, &s.Slow[0], &s.Slow[1], &s.Slow[2], &s.Queries[0], &s.Queries[1], &s.Queries[2]} {
+		p.Shares = slices.Clone(p.Shares)
+	}
+	s.Resets, c.control = slices.Clone(s.Resets), nil
+	return c
 }
 
 // changedRows are the states that are to be written.

@@ -201,6 +201,6 @@ func (w *watcher) show() {
 	defer w.guards.mu.Unlock()
 	w.guards.known = make(map[watched]tracked, len(w.known))
 	for key, t := range w.known {
-		w.guards.known[key] = *t
+		w.guards.known[key] = t.copied()
 	}
 }

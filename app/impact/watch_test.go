@@ -134,6 +134,33 @@ func TestTwoGuards(t *testing.T) {
 	}
 }
 
+// TestLooks holds that pages may look while the guard is at work.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, partly("risky", 50), partly("tea", 50))
+	k.begin()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 500 {
+			k.Guard("production", "tea")
+			k.Ask("production", "tea", "on", 1)
+		}
+	}()
+	w := &watcher{Impact: k.Impact}
+	for range 4 {
+		k.window(50, 0)
+		w.limit = k.now
+		if err := w.catchUp(k.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-done
+	if g := k.Guard("production", "tea"); g.Exposed+g.Control == 0 {
+		t.Errorf("it knows %+v", g)
+	}
+}
+
 // TestRampReady holds what a ramp waits for.
 func TestRampReady(t *testing.T) {
 	t.Parallel()

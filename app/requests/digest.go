@@ -42,6 +42,7 @@ type Digester struct {
 	log       *slog.Logger
 	names     *names
 	keeper    *keeper
+	keepSpans func() bool // nil always
 	findings  *findings
 	calls     callKeeper
 	exposures *exposures
@@ -67,6 +68,8 @@ type DigesterOptions struct {
 	KeepOneIn int
 	// Flips are the changes of switches in a stretch of time, oldest first, of all environments; nil when there are no switches.
 	Flips func(ctx context.Context, from, to time.Time) ([]model.Flip, error)
+	// KeepSpans says whether spans are kept at all; nil always. It is asked for each request.
+	KeepSpans func() bool
 	// Counts and Ends are told of what has been stored; nil for nobody.
 	Counts *prometheus.Requests
 	Ends   *prometheus.Items
@@ -83,7 +86,8 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{}, flips: o.Flips, slowed: map[flipped]bool{},
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), keepSpans: o.KeepSpans,
+		findings: newFindings(), exposures: newExposures(), regressed: map[[2]int32]bool{}, flips: o.Flips, slowed: map[flipped]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 
@@ -244,9 +248,12 @@ func cleanLine(l trace.LogLine, received time.Time) trace.LogLine {
 	return l
 }
 
-// eachOn calls fn for 0 to n-1 on all cores.
+// eachOnLeast is how many calls a further core is worth: what takes less is no reason to have pages wait for all of them.
+const eachOnLeast = 64
+
+// eachOn calls fn for 0 to n-1, on all cores when there is much to do.
 func eachOn(n int, fn func(i int) error) error {
-	workers := min(runtime.GOMAXPROCS(0), n)
+	workers := min(runtime.GOMAXPROCS(0), 1+n/eachOnLeast)
 	var g errgroup.Group
 	for w := range workers {
 		g.Go(func() error {

@@ -18,9 +18,16 @@ const distinctPrecision = 12
 // goroutines at once.
 type Distinct struct{ hll *hyperloglog.Sketch }
 
-// NewDistinct makes an empty one. A few values are kept apart; 4,096 registers take over when there are more.
-func NewDistinct() *Distinct {
-	s, err := hyperloglog.NewSketch(distinctPrecision, true)
+// NewDistinct makes an empty one, to be stored. A few values are kept apart, which makes it small; 4,096 registers take over when there
+// are more.
+func NewDistinct() *Distinct { return newDistinct(true) }
+
+// NewUnion makes an empty one that others are merged into, to be looked at: it has its registers from the beginning, which makes merging
+// five times as fast, and a small count a little less exact.
+func NewUnion() *Distinct { return newDistinct(false) }
+
+func newDistinct(sparse bool) *Distinct {
+	s, err := hyperloglog.NewSketch(distinctPrecision, sparse)
 	if err != nil {
 		panic(err) // of a wrong constant
 	}

@@ -87,6 +87,11 @@ func NewSwitchTotal(r SwitchRollup) *SwitchTotal {
 	return t
 }
 
+// NewSwitchUnion begins a total of whole projects that is only looked at.
+func NewSwitchUnion() *SwitchTotal {
+	return &SwitchTotal{durations: sketch.New(), queries: sketch.New(), people: sketch.NewUnion()}
+}
+
 // Add adds a sum.
 func (t *SwitchTotal) Add(o *SwitchRollup) error {
 	t.add(o)
@@ -325,4 +330,9 @@ func (s *Store) FlippedSums(ctx context.Context, keys []string, from, to time.Ti
 		return nil, fmt.Errorf("cannot read the sums of flipped switches: %w", err)
 	}
 	return list, nil
+}
+
+// AddSwitchSums stores sums that do not come through the drain.
+func (s *Store) AddSwitchSums(ctx context.Context, rows []SwitchRollup) error {
+	return s.db.Tx(ctx, opsKey(0), func(tx pgx.Tx) error { return saveRequests(ctx, tx, &RequestDigest{Switches: rows}) })
 }

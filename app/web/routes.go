@@ -48,7 +48,7 @@ func (s *Server) routes(o Options) {
 	api.Get("/organizations/:org/issues/:issue/events/:event/", s.scope("event:read"), s.apiIssueEvent)
 
 	// Pages: a session from here on.
-	page := s.app.Group("", s.needSession, s.checkFormToken)
+	page := s.app.Group("", s.needSession, s.subject(o.Switches), s.checkFormToken)
 	page.Get("/", s.getHome)
 	page.Post("/signout", s.postSignOut)
 

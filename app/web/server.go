@@ -21,6 +21,7 @@ import (
 	"kibitz/app/perf"
 	"kibitz/app/requests"
 	"kibitz/app/rollout"
+	"kibitz/app/switches"
 )
 
 // Options are what a server is made of.
@@ -60,6 +61,10 @@ type Options struct {
 	// Metrics is the text of /metrics; MetricsOpen lets those read it who have no token.
 	Metrics     func(ctx context.Context) []byte
 	MetricsOpen bool
+	// Switches answers for those who ask for pages; nil for none. Feature says whether one of Kibitz's own features is on for
+	// whoever a context belongs to (see switches.Own); nil for all of them.
+	Switches *switches.Holder
+	Feature  func(ctx context.Context, key string) bool
 }
 
 // Server is the web half of Kibitz.
@@ -91,6 +96,7 @@ type Server struct {
 	report     func(ctx context.Context, err error)
 	queries    func(ctx context.Context) (context.Context, func() (int, time.Duration))
 	metrics    func(ctx context.Context) []byte
+	feature    func(ctx context.Context, key string) bool
 	streams    atomic.Int64
 	stopping   context.Context
 	stop       context.CancelFunc
@@ -119,7 +125,7 @@ func New(o Options) (*Server, error) {
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
 		explainer: o.Explainer, board: o.Board, impact: o.Impact, proxies: trusted,
-		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics}
+		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, feature: o.Feature}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
