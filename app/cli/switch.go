@@ -156,11 +156,15 @@ func (c *call) changeSwitch(ctx context.Context, op string, req switchRequest, a
 		fmt.Fprintf(c.out, "nothing to change, at revision %d\n", done.Revision)
 		return nil
 	}
+	what := describe(done.Entry)
+	if op == "remove" {
+		what = "removed"
+	}
 	stored := "stored"
 	if !done.Stored {
 		stored = "waits in memory for the database"
 	}
-	fmt.Fprintf(c.out, "%s: %s in %s at revision %d; %d of %d other processes answer by it, the slowest after %s; %s; change %d\n", req.name(), describe(done.Entry),
+	fmt.Fprintf(c.out, "%s: %s in %s at revision %d; %d of %d other processes answer by it, the slowest after %s; %s; change %d\n", req.name(), what,
 		req.where(), done.Revision, done.Told, done.Peers, done.Slowest.Round(100*time.Microsecond), stored, done.ChangeID)
 	return nil
 }
@@ -168,7 +172,7 @@ func (c *call) changeSwitch(ctx context.Context, op string, req switchRequest, a
 func describe(e rollout.Entry) string {
 	switch {
 	case e.Key == "":
-		return "done"
+		return "changed"
 	case e.Killed:
 		return "killed"
 	case e.State == switches.Partial:

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kibitz/app/model"
@@ -38,11 +39,7 @@ type Options struct {
 	Advertise      string // what peers are told to dial; what is listened on when empty
 	Peers          []string
 	AutoCreate     bool // make switches that code asks for and that are not there, off
-	// RampReady tells whether the step of a ramp that is in force was healthy and exposed to enough subjects, and else why not. nil:
-	// steps that ask for subjects are never ready.
-	RampReady func(env, key string, step int) (ready bool, why string)
-	// Flush gets what was answered since the last time, every five seconds, by environment. nil: it is thrown away.
-	Flush func(env string, counts []Count)
+	Hooks          Hooks
 	// Answered is told of each answer that was asked for in a request.
 	Answered func(ctx context.Context, key, variant string)
 	// Ask answers what the command line asks this process by its door.
@@ -50,6 +47,18 @@ type Options struct {
 	Own []switches.Switch // Kibitz's own, made where they are missing
 	Now func() time.Time
 }
+
+// Hooks are what others do for a board. Each may be nil.
+type Hooks struct {
+	// RampReady tells whether the step of a ramp that is in force was healthy and exposed to enough subjects, and else why not. nil:
+	// steps that ask for subjects are never ready.
+	RampReady func(env, key string, step int) (ready bool, why string)
+	// Flush gets what was answered since the last time, every five seconds, by environment. nil: it is thrown away.
+	Flush func(env string, counts []Count)
+}
+
+// Hook gives a board others' hooks: it starts before they do.
+func (b *Board) Hook(h Hooks) { b.hooks.Store(&h) }
 
 // Count is how often a switch answered with a variant.
 type Count struct {
@@ -69,6 +78,7 @@ type Board struct {
 	writer *writer
 	file   *saver
 	recent recent
+	hooks  atomic.Pointer[Hooks]
 
 	state  state
 	ctx    context.Context
@@ -85,6 +95,7 @@ func New(o Options) *Board {
 	b := &Board{opts: o, log: o.Log, set: peers.NewSet(), views: map[string]*view{}}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.state.source = FromNothing
+	b.Hook(o.Hooks)
 	b.writer, b.file = newWriter(b), newSaver(b)
 	for _, env := range defaults {
 		b.view(env)

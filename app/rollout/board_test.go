@@ -402,3 +402,26 @@ func TestAsked(t *testing.T) {
 		t.Error("a switch that was removed is back")
 	}
 }
+
+// TestFlush: what is answered is handed on once, and nothing is lost by a change between.
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t, 1, nil)
+	got := map[string]int64{}
+	b.Hook(Hooks{Flush: func(env string, counts []Count) {
+		for _, c := range counts {
+			got[env+" "+c.Key+" "+c.Variant] += c.N
+		}
+	}})
+	create(t, b, Production, "a")
+	for i := range 10 {
+		b.Holder(Production).On("a", &switches.Subject{ID: fmt.Sprint(i)})
+		if i == 4 {
+			must[Published](t)(b.Flip(t.Context(), Production, "a", Flip{State: to(switches.On)}, me, ""))
+		}
+	}
+	b.flush()
+	if len(got) != 2 || got["production a off"] != 5 || got["production a on"] != 5 {
+		t.Error(got)
+	}
+}

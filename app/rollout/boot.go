@@ -182,9 +182,14 @@ func (d delivery) wait(ctx context.Context, most time.Duration) (told, of int, s
 	return d.of.Wait(ctx, most)
 }
 
+// closeWait is how long an end waits for a database that does not answer.
+const closeWait = 2 * time.Second
+
 // Close stores what waits, as far as the database takes it at once, writes the file and leaves the peers.
 func (b *Board) Close(ctx context.Context) {
 	if s := b.rows(); s != nil {
+		ctx, cancel := context.WithTimeout(ctx, closeWait)
+		defer cancel()
 		b.writer.flush(ctx)
 		if err := s.LeaveSwitches(ctx, b.opts.Node); err != nil {
 			b.log.Debug("cannot leave the list of processes", "err", err)

@@ -104,10 +104,11 @@ func (b *Board) carryOut(ctx context.Context, e Entry, now time.Time) {
 }
 
 func (b *Board) ready(env string) func(key string, step int) (bool, string) {
-	if b.opts.RampReady == nil {
+	ready := b.hooks.Load().RampReady
+	if ready == nil {
 		return nil
 	}
-	return func(key string, step int) (bool, string) { return b.opts.RampReady(env, key, step) }
+	return func(key string, step int) (bool, string) { return ready(env, key, step) }
 }
 
 // RampWhy tells why a switch's ramp does not take its next step yet; "" when it is about to, or there is none to take.

@@ -57,7 +57,7 @@ func TestRunner(t *testing.T) {
 	t.Parallel()
 	c := &clock{now: monday}
 	b := newBoard(t, 1, func(o *Options) {
-		o.Now, o.RampReady = c.Now, func(string, string, int) (bool, string) { return true, "" }
+		o.Now, o.Hooks.RampReady = c.Now, func(string, string, int) (bool, string) { return true, "" }
 	})
 	ctx := t.Context()
 	ramp := &switches.Ramp{At: -1, Steps: []switches.Step{{Percent: 5, Wait: switches.Duration(time.Hour)}, {Percent: 50, Wait: switches.Duration(time.Hour)}}}

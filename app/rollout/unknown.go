@@ -71,8 +71,8 @@ func (b *Board) flush() {
 	for _, env := range b.Environments() {
 		var counts []Count
 		b.Holder(env).Drain(func(key, variant string, n int64) { counts = append(counts, Count{key, variant, n}) })
-		if b.opts.Flush != nil && len(counts) > 0 {
-			b.opts.Flush(env, counts)
+		if flush := b.hooks.Load().Flush; flush != nil && len(counts) > 0 {
+			flush(env, counts)
 		}
 	}
 }
