@@ -125,7 +125,8 @@
   };
   const focusAfter = (form, action, again) => {
     const [what, verb, at] = action.split(".");
-    const added = { set: ".cond:has(> [name='s']):last-of-type .set-name", rule: `.cond:nth-of-type(${+at + 1}) .rule:last-of-type .values input`, variant: ".variant-row:last-of-type input.mono" }[what];
+    const list = form.id === "segment" ? "r" : `s${at}.r`;
+    const added = { set: ".set-name", rule: `[name^="${list}"][name$=".values"]`, variant: ".variant-row input.mono", step: "[name^=t][name$='.percent']", override: "[name^=o][name$='.value']" }[what];
     const wanted = verb === "add" && added && $$(added, form).at(-1) || $(again, form);
     (wanted && !wanted.disabled ? wanted : $(".editor-save .btn, .btn", form))?.focus();
   };

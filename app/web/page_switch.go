@@ -111,6 +111,9 @@ func (s *Server) fillImpact(ctx context.Context, p *views.SwitchPageProps, now t
 		p.People = views.PeopleAsked(people.Subjects)
 	}
 	p.Markers, err = s.flipMarkers(ctx, p.Env, p.Period, func(f model.Flip) bool { return f.Key == p.Switch.Key })
+	for i := range p.Markers {
+		p.Markers[i].Label, p.Markers[i].URL = strings.TrimPrefix(p.Markers[i].Label, p.Switch.Key+" "), "#log"
+	}
 	return readable(err, &p.Unknown)
 }
 
