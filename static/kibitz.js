@@ -97,7 +97,7 @@
     });
 
     // Keys. Single letters act only outside fields.
-    const rows = () => $$("[data-rows] > *, [data-rows] tbody > tr").filter(r => r.offsetParent);
+    const rows = () => $$("[data-rows]:not(table) > *, [data-rows] tbody > tr").filter(r => r.offsetParent);
     const move = d => {
       const all = rows(); if (!all.length) return;
       const at = all.findIndex(r => r.hasAttribute("data-cursor"));

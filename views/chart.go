@@ -33,6 +33,7 @@ type Chart struct {
 	Unit       charts.Unit
 	Clock      charts.Clock
 	Lines      []ChartLine
+	Bands      []ChartBand   // behind the lines
 	Scale      *charts.Scale // nil: from zero to the largest value
 	Markers    []charts.Marker
 	Height     int  // in pixels
@@ -52,6 +53,12 @@ type ChartLine struct {
 	charts.Series
 	Mark   string    // the colour: a percentile, a category, err, or s1 to s4
 	Before []float64 // the same a period earlier, drawn as a ghost; nil for none
+}
+
+// ChartBand is an interval around a line in which the truth lies with 95 %, in the line's colour.
+type ChartBand struct {
+	Mark      string
+	Low, High []float64
 }
 
 // tableRows is how long the table behind a chart is at the most.
@@ -87,6 +94,9 @@ func (c Chart) scale() charts.Scale {
 	for _, l := range c.Lines {
 		all = append(all, l.Before)
 	}
+	for _, b := range c.Bands {
+		all = append(all, b.High)
+	}
 	return charts.Linear(c.Unit, all...)
 }
 
@@ -121,6 +131,9 @@ func (c Chart) paths(s charts.Scale) []drawn {
 		if c.Kind == Areas {
 			out = append(out, drawn{"area", l.Mark, charts.Area(l.Values, s)})
 		}
+	}
+	for _, b := range c.Bands {
+		out = append(out, drawn{"band", b.Mark, charts.Band(b.Low, b.High, s)})
 	}
 	for _, l := range c.Lines {
 		ghost, _ := charts.Line(l.Before, s, false)

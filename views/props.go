@@ -7,6 +7,7 @@ import (
 	"kibitz/app/model"
 	"kibitz/grouping"
 	"kibitz/ingest/envelope"
+	"kibitz/views/charts"
 )
 
 // Chrome is what surrounds every page of a signed-in person.
@@ -66,6 +67,8 @@ type IssueProps struct {
 	Refiles                   []RefileRow // those that go on
 	MergedFrom                string      // short id of the merged issue that the browser asked for; "" for none
 	RawURL                    string
+	Suspects                  []SuspectRow
+	Markers                   []charts.Marker // of its graph
 }
 
 // Activity is what somebody did to an issue.

@@ -173,6 +173,9 @@ func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if strings.HasSuffix(noun, "ch") || strings.HasSuffix(noun, "ss") {
+		noun += "e"
+	}
 	return short(n) + " " + noun + "s"
 }
 

@@ -27,6 +27,13 @@ func TestBrowserRequests(t *testing.T) {
 	inBrowser(t, "requests.mjs")
 }
 
+// TestBrowserSwitches is the same person at the switches: one click and its undo, widening with its question, the editor with and
+// without a script, two editors at once, keys. browser/switches.mjs says how.
+func TestBrowserSwitches(t *testing.T) {
+	t.Parallel()
+	inBrowser(t, "switches.mjs")
+}
+
 // inBrowser runs a script of browser/ against a server of its own.
 func inBrowser(t *testing.T, script string) {
 	t.Helper()

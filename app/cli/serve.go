@@ -156,7 +156,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub,
 		Statements: s.Statements.Recent, Health: s.Health, Explainer: requests.NewExplainer(s.Store), Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder,
-		Metrics: s.metrics, MetricsOpen: s.config.Metrics.Open, Feature: s.features.ask, Switches: s.features.holder.Load()})
+		Metrics: s.metrics, MetricsOpen: s.config.Metrics.Open, Feature: s.features.ask, Switches: s.features.holder.Load(), Board: s.Board, Impact: s.Impact})
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func TestGroupingBudgets(t *testing.T) {
 		"/projects/shop/grouping":          11, // session, projects, project, grouping, history, rehearsals, discarded, moves with issues and names, names
 		r.Header.Get("Location"):           6,  // session, project, rehearsal, projects, name, grouping
 		"/issues/SHOP-1/hashes":            8,  // session, projects, issue, hashes with their newest events, moves, their issues, names
-		"/issues/SHOP-1":                   12, // as without moves, which are 8, and the moves, their issues, names, the history's names
+		"/issues/SHOP-1":                   14, // suspects and flips of switches, as without moves, which are 8, and the moves, their issues, names, the history's names
 		"/compare?a=SHOP-1&b=SHOP-1/first": 8,  // session, projects, and issue, event for each, with their days
 	} {
 		k.get(path).wantStatus(t, http.StatusOK)

@@ -84,6 +84,7 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	health := requests.NewHealth(requests.HealthOptions{Store: st, Statements: statements.Recent, Log: log})
 	w.sample = func() { statements.Sample(context.Background()) }
 	refiles := issues.NewRefiles(st, groupings, ids, log)
+	board, effects := newBoard(t, st, ids, log)
 	w.switches = switches.NewHolder("production")
 	s, err := New(Options{Recorder: w.recorder, Switches: w.switches,
 		Feature: func(ctx context.Context, key string) bool { return switches.IsOnOr(ctx, key, true) },
@@ -92,6 +93,7 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		Requests:   requests.New(st, ids, log, requests.Retention{Days: 14, MinuteDays: 30, HourDays: 400, Budget: 1 << 40}),
 		Statements: statements.Recent, Health: health, Explainer: requests.NewExplainer(st),
+		Board: board, Impact: effects,
 		Metrics:   func(context.Context) []byte { return []byte("a_total 1\n") },
 		TestEvent: func(context.Context, model.ProjectKey, model.Account) error { return nil },
 		Ready:     func(context.Context) error { return w.ready() },

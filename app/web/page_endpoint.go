@@ -86,6 +86,11 @@ func (s *Server) fillEndpoint(c *fiber.Ctx, e requests.Endpoint, p *views.Endpoi
 	if p.Markers, err = s.markers(c, e.Project, p.Period); err != nil {
 		return err
 	}
+	flips, err := s.switchMarkers(ctx, p.Project.Slug, p.Period)
+	if err != nil {
+		return err
+	}
+	p.Markers = inOrder(p.Markers, flips)
 	return s.fillEndpointPanels(c, e, series, p)
 }
 
@@ -99,6 +104,7 @@ func (s *Server) fillEndpointPanels(c *fiber.Ctx, e requests.Endpoint, series *r
 		return err
 	}
 	p.Switches = switchRows(switches)
+	s.knownSwitches(p.Switches)
 	if p.Compared, err = s.compareSides(c, e, series, switches, p.Period); err != nil {
 		return err
 	}

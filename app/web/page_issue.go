@@ -58,6 +58,9 @@ func (s *Server) getIssue(c *fiber.Ctx) error {
 	if props.Refiles, err = s.refileRows(c.UserContext(), project, refiles); err != nil {
 		return err
 	}
+	if err := s.issueSwitches(c, &props); err != nil {
+		return err
+	}
 	if _, _, err := issues.ParseShortID(c.Query("merged")); err == nil {
 		props.MergedFrom = c.Query("merged")
 	}

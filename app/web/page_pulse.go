@@ -104,8 +104,17 @@ func (s *Server) fillPulse(c *fiber.Ctx, chrome views.Chrome, projects []int64, 
 	if p.Arrived, err = s.issues.Arrived(ctx, projects, p.Period.From.Truncate(time.Hour)); err != nil {
 		return err
 	}
+	slug := ""
 	if chrome.Project != nil {
-		p.Markers, err = s.markers(c, chrome.Project.ID, p.Period)
+		slug = chrome.Project.Slug
+		if p.Markers, err = s.markers(c, chrome.Project.ID, p.Period); err != nil {
+			return err
+		}
 	}
-	return err
+	flips, err := s.switchMarkers(ctx, slug, p.Period)
+	if err != nil {
+		return err
+	}
+	p.Markers = inOrder(p.Markers, flips)
+	return s.pulseSwitches(c, p, chrome.Project)
 }

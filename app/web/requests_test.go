@@ -180,7 +180,7 @@ func TestRequestBudgets(t *testing.T) {
 		"/endpoints?project=shop":            6,  // session, projects, sums and endpoints of two periods
 		end:                                  18, // session, projects, endpoint, sums of two periods, releases, samples with names and issues, switches, names, findings
 		end + "&by=release&overlay=hour&period=6h": 21, // and statements with their texts, sums of the overlay
-		"/?project=shop": 15, // session, projects, sums and errors of two periods, issues and their number and sparks, endpoints, outcomes, releases
+		"/?project=shop": 17, // flips of switches for graphs and panel, session, projects, sums and errors of two periods, issues and their number and sparks, endpoints, outcomes, releases
 	} {
 		k.get(path).wantStatus(t, http.StatusOK)
 		if n := k.queriesOf(); n > most {

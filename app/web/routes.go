@@ -1,5 +1,7 @@
 package web
 
+import "github.com/gofiber/fiber/v2"
+
 // routes is the map of everything that answers. Order matters: what stands above the session gate is open to all.
 func (s *Server) routes(o Options) {
 	// Open to all: SDKs, health, sign-in.
@@ -101,8 +103,36 @@ func (s *Server) routes(o Options) {
 	page.Post("/projects/:slug/rehearsals/:id/cancel", s.postCancel)
 	page.Post("/projects/:slug/rehearsals/:id/apply", s.postApply)
 
+	if s.board != nil {
+		s.switchRoutes(page)
+	}
+
 	page.Get("/settings/tokens", s.getTokens)
 	page.Post("/settings/tokens", s.postTokens)
 	page.Post("/settings/tokens/:id/revoke", s.postRevokeToken)
 	s.app.Use(s.notFound)
+}
+
+// switchRoutes are the pages of switches. Keys that are pages' names go by /switch?key=.
+func (s *Server) switchRoutes(page fiber.Router) {
+	page.Get("/switches", s.getSwitches)
+	page.Post("/switches", s.postSwitches)
+	page.Get("/switches/new", s.getNewSwitch)
+	page.Post("/switches/new", s.postNewSwitch)
+	page.Get("/switches/audit", s.getSwitchAudit)
+	page.Get("/switches/processes", s.getProcesses)
+	page.Get("/switches/stale", s.getStale)
+	page.Get("/switches/segments", s.getSegments)
+	page.Post("/switches/segments", s.postSegments)
+	page.Post("/switches/changes/:id/undo", s.postSwitchUndo)
+	for _, one := range []string{"/switches/:key", "/switch"} {
+		page.Get(one, s.getSwitch)
+		page.Post(one, s.postSwitch)
+		page.Post(one+"/flip", s.postSwitchFlip)
+		page.Post(one+"/guard", s.postSwitchGuard)
+		page.Post(one+"/copy", s.postSwitchCopy)
+		page.Post(one+"/delete", s.postSwitchDelete)
+	}
+	page.Get("/labs", s.getLabs)
+	page.Post("/labs", s.postLabs)
 }

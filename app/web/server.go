@@ -15,10 +15,12 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"kibitz/app/accounts"
+	"kibitz/app/impact"
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/perf"
 	"kibitz/app/requests"
+	"kibitz/app/rollout"
 	"kibitz/app/switches"
 )
 
@@ -41,6 +43,8 @@ type Options struct {
 	Statements     *requests.RecentStatements
 	Health         *requests.Health
 	Explainer      *requests.Explainer
+	Board          *rollout.Board // nil: no pages of switches
+	Impact         *impact.Impact
 	// Ingest mounts the endpoints that SDKs send to; HeaderReceived sets their limits before a body is read.
 	Ingest         func(fiber.Router)
 	HeaderReceived func(*fasthttp.RequestHeader) fasthttp.RequestConfig
@@ -84,6 +88,8 @@ type Server struct {
 	statements *requests.RecentStatements
 	health     *requests.Health
 	explainer  *requests.Explainer
+	board      *rollout.Board
+	impact     *impact.Impact
 	proxies    proxies
 	testEvent  func(ctx context.Context, key model.ProjectKey, by model.Account) error
 	ready      func(ctx context.Context) error
@@ -118,7 +124,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{base: strings.TrimSuffix(o.Base, "/"), https: strings.HasPrefix(o.Base, "https://"), log: o.Log, version: o.Version,
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
-		explainer: o.Explainer, proxies: trusted,
+		explainer: o.Explainer, board: o.Board, impact: o.Impact, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, feature: o.Feature}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{

@@ -54,23 +54,33 @@ func (s *Server) takeToast(c *fiber.Ctx) *views.Toast {
 		return nil
 	}
 	c.Cookie(&fiber.Cookie{Name: toastCookie, Path: "/", MaxAge: -1, Expires: time.Unix(1, 0), HTTPOnly: true, Secure: s.https, SameSite: "Lax"})
-	t := &views.Toast{Text: q.Get("t"), Tone: "ok"}
-	if q.Get("bad") != "" {
+	undo, err := url.ParseQuery(q.Get("u"))
+	if err != nil {
+		undo = nil
+	}
+	return shownToast(toast{Text: q.Get("t"), Kind: q.Get("k"), Undo: undo, Bad: q.Get("bad") != ""})
+}
+
+// shownToast is a toast as pages show it.
+func shownToast(in toast) *views.Toast {
+	t := &views.Toast{Text: in.Text, Tone: "ok"}
+	if in.Bad {
 		t.Tone = "bad"
 	}
-	undo, err := url.ParseQuery(q.Get("u"))
-	if err != nil || len(undo) == 0 {
+	if len(in.Undo) == 0 {
 		return t
 	}
-	action, keys := undoForm(q.Get("k"), undo)
+	action, keys := undoForm(in.Kind, in.Undo)
 	t.UndoAction = action
 	for _, key := range keys {
-		for _, v := range undo[key] {
-			t.UndoFields = append(t.UndoFields, envelope.Pair{Key: key, Value: v})
+		for _, v := range in.Undo[key] {
+			t.UndoFields = append(t.UndoFields, pairOf(key, v))
 		}
 	}
 	return t
 }
+
+func pairOf(key, value string) envelope.Pair { return envelope.Pair{Key: key, Value: value} }
 
 // undoForm is where an undo of a kind is sent, and with which fields; "" when the cookie is not of our making.
 func undoForm(kind string, undo url.Values) (action string, keys []string) {
@@ -80,6 +90,10 @@ func undoForm(kind string, undo url.Values) (action string, keys []string) {
 	case "refile":
 		if id, err := strconv.ParseInt(undo.Get("id"), 10, 64); err == nil {
 			return "/refiles/" + strconv.FormatInt(id, 10) + "/undo", []string{"return"}
+		}
+	case "switch":
+		if id, err := strconv.ParseInt(undo.Get("id"), 10, 64); err == nil {
+			return "/switches/changes/" + strconv.FormatInt(id, 10) + "/undo", []string{"env", "return"}
 		}
 	case "grouping":
 		if undo.Get("slug") != "" {

@@ -185,6 +185,12 @@ func thinned(values []float64) []float64 {
 	return out
 }
 
+// Band is the surface between two lines, of an interval in which the truth is likely to lie. It breaks where either has no value.
+func Band(low, high []float64, s Scale) string {
+	low, high = thinned(low), thinned(high)
+	return surface(Total(low, high), low, high, s)
+}
+
 // Spark is a line without axes: the largest value is its top, zero its ground.
 func Spark(values []float64) string {
 	top := largest([][]float64{values})
