@@ -1,0 +1,389 @@
+package switches
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Snapshot is all switches of an environment, ready to be asked. It never changes; any number of goroutines may ask it.
+type Snapshot struct {
+	environment string
+	revision    int64
+	next        time.Time
+	index       map[string]*compiled
+	list        []*compiled // by key
+	slots       int         // counters: one for each variant of each switch
+}
+
+// finish puts the switches in order and gives their variants counters.
+func (s *Snapshot) finish() {
+	slices.SortFunc(s.list, func(a, b *compiled) int {
+		if a.key < b.key {
+			return -1
+		}
+		return 1
+	})
+	s.slots = 0
+	for _, c := range s.list {
+		c.slot = s.slots
+		s.slots += len(c.variants)
+	}
+}
+
+// Revision is that of the Config.
+func (s *Snapshot) Revision() int64 { return s.revision }
+
+// Environment is that of the Config.
+func (s *Snapshot) Environment() string { return s.environment }
+
+// Next is when a schedule, an expiry or a condition on dates changes answers, and the Config has to be compiled again; zero is
+// never.
+func (s *Snapshot) Next() time.Time { return s.next }
+
+// Keys are the switches there are, in order.
+func (s *Snapshot) Keys() []string {
+	keys := make([]string, len(s.list))
+	for i, c := range s.list {
+		keys[i] = c.key
+	}
+	return keys
+}
+
+// Has says whether there is a switch of that key.
+func (s *Snapshot) Has(key string) bool { return s.index[key] != nil }
+
+// Reason is the kind of an answer's cause, as OpenFeature has it.
+type Reason uint8
+
+// The reasons.
+const (
+	NotFound       Reason = iota // there is no such switch
+	Static                       // the same for everyone
+	Split                        // by the subject's share
+	TargetingMatch               // by a condition, an override, labs
+	Disabled                     // off for everyone, or killed
+	Default                      // nothing spoke for the subject
+	Errored                      // the switch is broken
+)
+
+// String is OpenFeature's name of the reason; there NotFound is an error, too.
+func (r Reason) String() string {
+	switch r {
+	case Static:
+		return "STATIC"
+	case Split:
+		return "SPLIT"
+	case TargetingMatch:
+		return "TARGETING_MATCH"
+	case Disabled:
+		return "DISABLED"
+	case Default:
+		return "DEFAULT"
+	}
+	return "ERROR"
+}
+
+// MarshalText is String.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// Answer is what a subject gets of a switch.
+type Answer struct {
+	Key     string          `json:"key"`
+	Variant string          `json:"variant"` // "" of a switch that does not exist
+	On      bool            `json:"on"`
+	Value   json.RawMessage `json:"value,omitempty"` // not to be changed
+	Reason  Reason          `json:"reason"`
+	// Condition is what decided: kill, broken, parent KEY, requires KEY, override, labs, off, on, set N, everyone, holdout.
+	Condition string `json:"condition"`
+	// Bucket is where the subject landed, from 0 to 99,999; -1 where no share was asked.
+	Bucket int `json:"bucket"`
+	// Missing is the attribute that the subject would have to have for a share, and has not, so that it is off (or gets the
+	// variant of on where everyone is in); "" is none.
+	Missing string `json:"missing,omitempty"`
+}
+
+// verdict is an Answer in little.
+type verdict struct {
+	variant int
+	reason  Reason
+	cond    string
+	bucket  int
+	missing string
+}
+
+// Eval answers one switch for a subject; nil is nobody. It does not count as an exposure (see Holder).
+func (s *Snapshot) Eval(key string, sub *Subject) Answer {
+	c := s.index[key]
+	if c == nil {
+		return Answer{Key: key, Reason: NotFound, Bucket: -1}
+	}
+	return c.answer(c.decide(someone(sub), nil))
+}
+
+// nobody is read only.
+var nobody Subject
+
+func someone(sub *Subject) *Subject {
+	if sub == nil {
+		return &nobody
+	}
+	return sub
+}
+
+func (c *compiled) answer(v verdict) Answer {
+	chosen := &c.variants[v.variant]
+	return Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason,
+		Condition: v.cond, Bucket: v.bucket, Missing: v.missing}
+}
+
+func (c *compiled) offFor(reason Reason, cond string) verdict {
+	return verdict{variant: c.off, reason: reason, cond: cond, bucket: -1}
+}
+
+// decide is the order in which things are asked. t, when not nil, is told of each.
+func (c *compiled) decide(sub *Subject, t *tracer) verdict {
+	if c.killed {
+		t.add("kill", true, "the switch is killed, which stands above everything")
+		return c.offFor(Disabled, "kill")
+	}
+	if c.broken != "" {
+		t.add("broken", true, c.broken)
+		return c.offFor(Errored, "broken")
+	}
+	var inherited verdict
+	if c.parent != nil {
+		inherited = c.parent.decide(sub, t.within(c.parentCond))
+		if inherited.variant == c.parent.off {
+			t.add(c.parentCond, true, "the parent is off for this subject, and so are its children")
+			return c.offFor(Default, c.parentCond)
+		}
+		t.add(c.parentCond, false, "the parent is on; its child is asked")
+	}
+	if v, met := c.required(sub, t); !met {
+		return v
+	}
+	if v, ok := c.personal(sub, t); ok {
+		return v
+	}
+	switch c.state {
+	case Off:
+		t.add("off", true, "the switch is off for everyone")
+		return c.offFor(Disabled, "off")
+	case On:
+		return c.everybody(sub, t)
+	case Inherit:
+		t.add("inherit", true, "what the parent answers")
+		return verdict{c.inherit[inherited.variant], inherited.reason, c.parentCond, inherited.bucket, inherited.missing}
+	}
+	return c.partial(sub, t)
+}
+
+// required asks the switches that have to be on.
+func (c *compiled) required(sub *Subject, t *tracer) (verdict, bool) {
+	for i := range c.requires {
+		r := &c.requires[i]
+		got := r.of.decide(sub, t.within(r.cond)).variant
+		met := got != r.of.off
+		if r.variant >= 0 {
+			met = got == r.variant
+		}
+		if t != nil {
+			t.add(r.cond, !met, fmt.Sprintf("it answers %s%s", r.of.variants[got].name, r.wanted()))
+		}
+		if !met {
+			return c.offFor(Default, r.cond), false
+		}
+	}
+	return verdict{}, true
+}
+
+// wanted says which answer is required.
+func (r *requirement) wanted() string {
+	if r.variant < 0 {
+		return ", and has to be on"
+	}
+	return ", and has to answer " + r.of.variants[r.variant].name
+}
+
+// personal is what holds for this subject alone: overrides, then labs. Where the switch is off, nobody can opt in.
+func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
+	for i := range c.overrides {
+		o := &c.overrides[i]
+		if v, ok := o.variant[sub.first(o.by, o.name)]; ok {
+			t.add("override", true, "the subject has one")
+			return verdict{variant: v, reason: TargetingMatch, cond: "override", bucket: -1}, true
+		}
+	}
+	if c.labs == nil || c.state == Off {
+		return verdict{}, false
+	}
+	id := sub.ID
+	if c.labs.forum {
+		id = sub.Forum
+	}
+	if _, out := c.labs.out[id]; out {
+		t.add("labs", true, "opted out")
+		return c.offFor(TargetingMatch, "labs"), true
+	}
+	if _, in := c.labs.in[id]; in {
+		t.add("labs", true, "opted in")
+		return verdict{variant: c.on, reason: TargetingMatch, cond: "labs", bucket: -1}, true
+	}
+	t.add("labs", false, "neither opted in nor out")
+	return verdict{}, false
+}
+
+// everybody is state on: all are in; a split of everyone still divides them.
+func (c *compiled) everybody(sub *Subject, t *tracer) verdict {
+	if len(c.everyone.split) == 0 {
+		t.add("on", true, "the switch is on for everyone")
+		return verdict{variant: c.on, reason: Static, cond: "on", bucket: -1}
+	}
+	r := c.everyone
+	r.limit, r.cond = Buckets, "on"
+	t.add("on", true, "the switch is on for everyone, who are divided among its variants")
+	return c.drawn(&r, sub, c.subjectID(sub), -1)
+}
+
+// partial asks the sets in their order, then everyone's share.
+func (c *compiled) partial(sub *Subject, t *tracer) verdict {
+	for i := range c.sets {
+		s := &c.sets[i]
+		if t != nil && t.matches(s, sub) || t == nil && s.when.match(sub) {
+			return c.share(&s.rollout, sub, t)
+		}
+	}
+	return c.share(&c.everyone, sub, t)
+}
+
+// share decides whether the subject is in a rollout, and what it gets.
+func (c *compiled) share(r *rollout, sub *Subject, t *tracer) verdict {
+	whole := r.limit == Buckets && c.take == Buckets && (r.set || c.holdFrom == Buckets)
+	if r.limit == 0 {
+		t.add(r.cond, true, "0 %: nobody of them")
+		return c.offFor(r.plain(c), r.cond)
+	}
+	if whole && len(r.split) == 0 {
+		t.add(r.cond, true, "100 %: all of them")
+		return verdict{variant: c.on, reason: r.plain(c), cond: r.cond, bucket: -1}
+	}
+	id := c.subjectID(sub)
+	if id == "" && !whole {
+		t.missing(c, r)
+		v := c.offFor(Default, r.cond)
+		v.missing = c.bucketAttribute()
+		return v
+	}
+	b := -1
+	if id != "" {
+		b = c.bucketOf(id)
+	}
+	if !whole {
+		in, held := c.in(r, b)
+		t.landed(c, r, b, in, held)
+		if held {
+			return verdict{c.off, Split, "holdout", b, ""}
+		}
+		if !in {
+			return verdict{c.off, Split, r.cond, b, ""}
+		}
+	} else {
+		t.add(r.cond, true, "100 %: all of them, divided among the variants")
+	}
+	return c.drawn(r, sub, id, b)
+}
+
+// in says whether a bucket is in a rollout, or held out of one that it would be in.
+func (c *compiled) in(r *rollout, b int) (in, held bool) {
+	if b < c.skip || b >= c.skip+c.take {
+		return false, false
+	}
+	at := b
+	if c.take != Buckets { // as if all buckets were ours
+		at = (b - c.skip) * Buckets / c.take
+	}
+	in = at < r.limit
+	return in && (r.set || at < c.holdFrom), in && !r.set && at >= c.holdFrom
+}
+
+// drawn is the variant of one who is in.
+func (c *compiled) drawn(r *rollout, sub *Subject, id string, b int) verdict {
+	v := verdict{variant: c.on, reason: Split, cond: r.cond, bucket: b}
+	switch {
+	case len(r.split) == 0:
+	case id == "":
+		v.missing, v.reason = c.bucketAttribute(), Default
+	case c.unleash:
+		v.variant = r.unleash(c.salt, id)
+	default:
+		v.variant = r.draw(xxhash.Sum64String(id))
+	}
+	return v
+}
+
+func (r *rollout) draw(id uint64) int {
+	best, most := 0, 0.0
+	for i := range r.split {
+		if l := lot(r.split[i].seed, id, r.split[i].weight); i == 0 || l > most {
+			best, most = r.split[i].variant, l
+		}
+	}
+	return best
+}
+
+// unleash is the variant that Unleash's clients choose.
+func (r *rollout) unleash(group, id string) int {
+	n := unleash(group, id, r.total, unleashSeed)
+	var sum uint32
+	for _, w := range r.split {
+		if sum += uint32(w.weight); n <= sum {
+			return w.variant
+		}
+	}
+	return r.split[len(r.split)-1].variant
+}
+
+// plain is the reason where no bucket decided.
+func (r *rollout) plain(c *compiled) Reason {
+	switch {
+	case r.set:
+		return TargetingMatch
+	case len(c.sets) == 0 && r.limit == Buckets:
+		return Static
+	}
+	return Default
+}
+
+func (c *compiled) bucketOf(id string) int {
+	if c.unleash {
+		return unleashBucket(c.salt, id)
+	}
+	return bucket(c.seed, id)
+}
+
+// subjectID is what the switch divides. By default that is the person, or the browser of one who has not signed in. A switch that
+// divides by anonymous goes on giving a browser the same answer after its person has signed in; whoever has no such id, is
+// divided by person.
+func (c *compiled) subjectID(sub *Subject) string {
+	switch {
+	case c.by == fieldUser && sub.ID == "":
+		return sub.Anonymous
+	case c.by == fieldUser:
+		return sub.ID
+	case c.by == fieldAnonymous && sub.Anonymous == "":
+		return sub.ID
+	}
+	return sub.first(c.by, c.byName)
+}
+
+// bucketAttribute names what subjectID looks for.
+func (c *compiled) bucketAttribute() string {
+	if c.byName == "" || c.byName == "targetingKey" {
+		return "user"
+	}
+	return c.byName
+}
