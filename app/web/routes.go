@@ -2,6 +2,8 @@ package web
 
 // routes is the map of everything that answers. Order matters: what stands above the session gate is open to all.
 func (s *Server) routes(o Options) {
+	s.switchDoors(o.SwitchDoors, o.Recorder)
+
 	// Open to all: SDKs, health, sign-in.
 	s.app.Use(s.requestID, s.recordRequest(o.Recorder), s.recoverPanic)
 	if o.Ingest != nil {

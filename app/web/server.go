@@ -15,10 +15,12 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"kibitz/app/accounts"
+	"kibitz/app/flags"
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/perf"
 	"kibitz/app/requests"
+	"kibitz/app/switches/flaghook"
 )
 
 // Options are what a server is made of.
@@ -56,6 +58,10 @@ type Options struct {
 	// Metrics is the text of /metrics; MetricsOpen lets those read it who have no token.
 	Metrics     func(ctx context.Context) []byte
 	MetricsOpen bool
+	// SwitchDoors are where programs elsewhere ask switches; nil for none.
+	SwitchDoors *SwitchDoors
+	// Flags takes changes of flags that others tell of, and tells of ours; nil for neither.
+	Flags *flags.Flags
 }
 
 // Server is the web half of Kibitz.
@@ -85,6 +91,7 @@ type Server struct {
 	report     func(ctx context.Context, err error)
 	queries    func(ctx context.Context) (context.Context, func() (int, time.Duration))
 	metrics    func(ctx context.Context) []byte
+	flags      *flags.Flags
 	streams    atomic.Int64
 	stopping   context.Context
 	stop       context.CancelFunc
@@ -113,7 +120,7 @@ func New(o Options) (*Server, error) {
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
 		explainer: o.Explainer, proxies: trusted,
-		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics}
+		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, flags: o.Flags}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
@@ -132,6 +139,10 @@ func largerForms(other func(*fasthttp.RequestHeader) fasthttp.RequestConfig) fun
 	return func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 		switch limit := formLimit(path); {
+		case isDoor(path):
+			return fasthttp.RequestConfig{MaxRequestBodySize: doorBody}
+		case isFlagHook(path):
+			return fasthttp.RequestConfig{MaxRequestBodySize: flaghook.MaxBody}
 		case limit > maxForm:
 			return fasthttp.RequestConfig{MaxRequestBodySize: limit}
 		case other != nil:

@@ -14,16 +14,18 @@ import (
 // View shows the switches of an environment that a query asks for. Schedules and ramps are as they stand at now. Notes tell of
 // those that are not carried exactly.
 func View(c switches.Config, q Query, now time.Time) (features []Feature, notes []Note) {
-	v := &view{now: now, byKey: make(map[string]*switches.Switch, len(c.Switches)), segments: make(map[string]switches.When, len(c.Segments)),
+	v := &view{byKey: make(map[string]*switches.Switch, len(c.Switches)), segments: make(map[string]switches.When, len(c.Segments)),
 		alone: map[string]bool{}}
+	list := make([]switches.Switch, len(c.Switches))
 	for i := range c.Switches {
-		v.byKey[c.Switches[i].Key] = &c.Switches[i]
+		list[i] = switches.Settle(c.Switches[i], now)
+		v.byKey[list[i].Key] = &list[i]
 	}
 	for _, s := range c.Segments {
 		v.segments[s.Key] = s.When
 	}
-	for i := range c.Switches {
-		if s := &c.Switches[i]; q.Wants(s) {
+	for i := range list {
+		if s := &list[i]; q.Wants(s) {
 			f, n := v.feature(s)
 			features = append(features, f)
 			if len(n.Texts) > 0 {
@@ -35,7 +37,6 @@ func View(c switches.Config, q Query, now time.Time) (features []Feature, notes 
 }
 
 type view struct {
-	now      time.Time
 	byKey    map[string]*switches.Switch
 	segments map[string]switches.When
 	alone    map[string]bool // keys whose own conditions others depend on
@@ -67,7 +68,7 @@ func (v *view) feature(s *switches.Switch) (Feature, Note) {
 	if f.Enabled {
 		var why string
 		if f.Dependencies, why = v.dependencies(s); why != "" {
-			f.Enabled = n.refuse(why)
+			f.Enabled = n.refuse("%s", why)
 		}
 	}
 	if !n.Served {
@@ -216,14 +217,18 @@ func (v *view) clauses(s *switches.Switch, n *Note) (list []clause, ok bool) {
 			return nil, false
 		}
 	}
-	st, everyone := settled(s, v.now)
-	if st == switches.Off {
+	if s.State == switches.Off {
 		return list, true
 	}
 	if !v.labs(s, add) {
 		return nil, false
 	}
-	if st == switches.On || st == switches.Inherit {
+	switch {
+	case s.State == switches.On:
+		return append(list, clause{always(), switches.Rollout{Percent: 100, Split: s.Everyone.Split}, ""}), true
+	case s.State == switches.Inherit && len(s.Variants) > 0:
+		return nil, n.refuse("it inherits its parent's variant")
+	case s.State == switches.Inherit:
 		return append(list, clause{always(), share(true), ""}), true
 	}
 	for _, set := range s.Sets {
@@ -231,7 +236,7 @@ func (v *view) clauses(s *switches.Switch, n *Note) (list []clause, ok bool) {
 			return nil, false
 		}
 	}
-	return append(list, clause{always(), everyone, ""}), true
+	return append(list, clause{always(), s.Everyone, ""}), true
 }
 
 // labs are those who opted out, then those who opted in.
@@ -346,7 +351,7 @@ func variants(s *switches.Switch, c clause, n *Note) []Variant {
 	if c.variant != "" || len(split) == 0 {
 		split = []switches.Weight{{Variant: onVariant(s, c.variant), Weight: 1}}
 	}
-	weights := thousandths(split, n)
+	weights := weightsOf(s, split, n)
 	list := make([]Variant, 0, len(split))
 	for i, w := range split {
 		list = append(list, Variant{Name: w.Variant, Weight: weights[i], WeightType: "variable", Stickiness: stickiness, Payload: payload(s, w.Variant)})
@@ -368,6 +373,18 @@ func onVariant(s *switches.Switch, wanted string) string {
 		}
 	}
 	return "on"
+}
+
+// weightsOf are weights as they stand where we divide as Unleash's clients do, and of 1,000 elsewhere.
+func weightsOf(s *switches.Switch, split []switches.Weight, n *Note) []int {
+	if s.Hash != switches.HashUnleash {
+		return thousandths(split, n)
+	}
+	out := make([]int, len(split))
+	for i, w := range split {
+		out[i] = int(w.Weight)
+	}
+	return out
 }
 
 // thousandths are weights that add up to 1,000; what rounding leaves goes to the last that has any.
