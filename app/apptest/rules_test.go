@@ -19,6 +19,7 @@ var layers = map[string]int{
 	"app/store": 2, "app/queue": 2, "ingest": 2, "views": 2,
 	"app/db": 1, "app/db/dbtest": 2, "app/cache": 1, "app/model": 1, "app/switches": 1, "app/config": 1,
 	"app/requests/filter": 1, "app/requests/health": 2, "app/requests/sqlscan": 0, "app/mail": 1, "app/mail/mailtest": 0, "app/perf": 1, "app/perf/perffiber": 2, "app/perf/perfpgx": 2, "app/forward": 3, "app/prometheus": 0, "app/detect": 1, "ingest/otlp": 1, "ingest/syslog": 1, "ingest/envelope": 1,
+	"app/switches/peers": 1, "app/rollout": 3,
 	"app/hostmetrics": 0, "app/trace": 0, "app/trace/tracetest": 1, "app/sketch": 0, "ingest/sqltext": 0,
 	"app/errs": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
 	"views/ui": 0, "views/charts": 0, "migrations": 0, "static": 0, "app/db/pglocal": 0,

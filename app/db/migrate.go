@@ -57,11 +57,12 @@ func (m migration) run(ctx context.Context) error {
 	if err != nil || len(names) == 0 {
 		return fmt.Errorf("there are no migrations for it")
 	}
-	if newest := len(done); newest > len(names) {
-		return fmt.Errorf("%w: it stands at migration %d and this program knows %d; run the newer program", ErrForeign, newest, len(names))
+	if len(done) > len(names) {
+		return fmt.Errorf("%w: it has %d migrations and this program knows %d; run the newer program", ErrForeign, len(done), len(names))
 	}
-	for i, name := range names {
-		if err := m.step(ctx, i+1, name, done); err != nil {
+	last := 0
+	for _, name := range names {
+		if last, err = m.step(ctx, last, name, done); err != nil {
 			return err
 		}
 	}
@@ -106,23 +107,24 @@ func (m migration) applied(ctx context.Context) (map[int]string, error) {
 	return done, nil
 }
 
-// step applies one file unless it has been.
-func (m migration) step(ctx context.Context, number int, name string, done map[int]string) error {
+// step applies one file unless it has been, and gives its number, which is above that of the one before. Numbers may leave gaps:
+// parts of the program that grow side by side take theirs from different stretches.
+func (m migration) step(ctx context.Context, last int, name string, done map[int]string) (number int, err error) {
 	text, err := fs.ReadFile(m.files, name)
 	if err != nil {
-		return fmt.Errorf("cannot read %s: %w", name, err)
+		return 0, fmt.Errorf("cannot read %s: %w", name, err)
 	}
 	base := path.Base(name)
-	if n, err := strconv.Atoi(base[:4]); err != nil || n != number {
-		return fmt.Errorf("%s should have number %04d", name, number)
+	if number, err = strconv.Atoi(base[:4]); err != nil || number <= last {
+		return 0, fmt.Errorf("%s should have a number above %04d", name, last)
 	}
 	hash := sha256.Sum256(text)
 	sum := hex.EncodeToString(hash[:])
 	if was, ok := done[number]; ok {
 		if was != sum {
-			return fmt.Errorf("%w: %s has changed since it was applied", ErrForeign, name)
+			return 0, fmt.Errorf("%w: %s has changed since it was applied", ErrForeign, name)
 		}
-		return nil
+		return number, nil
 	}
 	err = pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error {
 		// No arguments: the simple protocol takes a file of many statements.
@@ -133,10 +135,10 @@ func (m migration) step(ctx context.Context, number int, name string, done map[i
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("cannot apply %s: %w", name, err)
+		return 0, fmt.Errorf("cannot apply %s: %w", name, err)
 	}
 	m.progress(string(m.part), base)
-	return nil
+	return number, nil
 }
 
 // identify writes down whose database this is, or finds that it is another partition's.
