@@ -62,6 +62,8 @@ type Options struct {
 	SwitchDoors *SwitchDoors
 	// Flags takes changes of flags that others tell of, and tells of ours; nil for neither.
 	Flags *flags.Flags
+	// OwnChanges are changes of our own switches of one key ("" all) before an id, newest first; nil for none.
+	OwnChanges func(ctx context.Context, key string, before int64, n int) ([]model.FlagChange, error)
 }
 
 // Server is the web half of Kibitz.
@@ -92,6 +94,7 @@ type Server struct {
 	queries    func(ctx context.Context) (context.Context, func() (int, time.Duration))
 	metrics    func(ctx context.Context) []byte
 	flags      *flags.Flags
+	ownChanges func(ctx context.Context, key string, before int64, n int) ([]model.FlagChange, error)
 	streams    atomic.Int64
 	stopping   context.Context
 	stop       context.CancelFunc
@@ -120,7 +123,7 @@ func New(o Options) (*Server, error) {
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
 		explainer: o.Explainer, proxies: trusted,
-		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, flags: o.Flags}
+		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, flags: o.Flags, ownChanges: o.OwnChanges}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,

@@ -31,8 +31,8 @@ type unleashView struct {
 	body, explain []byte
 }
 
-// queryOf is what a client asks for, and a name for it.
-func queryOf(v visit) (q unleash.Query, name string) {
+// unleashQuery is what a client asks for, and a name for it.
+func unleashQuery(v visit) (q unleash.Query, name string) {
 	args := v.Context().QueryArgs()
 	all := func(key string) (list []string) {
 		for _, raw := range args.PeekMulti(key) {
@@ -45,13 +45,13 @@ func queryOf(v visit) (q unleash.Query, name string) {
 	q = unleash.Query{NamePrefix: strings.Clone(v.Query("namePrefix")), Project: append(all("project"), all("project[]")...), Tag: append(all("tag"), all("tag[]")...),
 		Environment: v.holder.Environment()}
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%q", q)
+	fmt.Fprintf(h, "%q %q %q %q", q.NamePrefix, q.Project, q.Tag, q.Environment)
 	return q, fmt.Sprintf("%08x", h.Sum32())
 }
 
 // view is the answer to a query, made when the switches have changed since the last one.
 func (d *doors) view(v visit) (unleashView, error) {
-	q, name := queryOf(v)
+	q, name := unleashQuery(v)
 	s := v.holder.Snapshot()
 	mark, key := ofrep.Mark(s), v.holder.Environment()+"\x00"+name
 	d.views.mu.Lock()
@@ -161,15 +161,15 @@ func (d *doors) postMetrics(v visit) error {
 	if err != nil {
 		return err
 	}
-	count(v.holder, r)
+	countReport(v.holder, r)
 	return d.bare(v.Ctx, fiber.StatusAccepted)
 }
 
 // mostAnswers bounds what one report may claim of one variant.
 const mostAnswers = 1_000_000_000
 
-// count adds a report to what was given. Switches and variants that there are none of are left out.
-func count(h *switches.Holder, r unleashReport) {
+// countReport adds a report to what was given. Switches and variants that there are none of are left out.
+func countReport(h *switches.Holder, r unleashReport) {
 	s := h.Snapshot()
 	for key, t := range r.Bucket.Toggles {
 		h.Count(key, s.Off(key), min(t.No, mostAnswers))
@@ -191,7 +191,7 @@ func (d *doors) postFrontendMetrics(v visit) error {
 	if err != nil {
 		return err
 	}
-	count(v.holder, r)
+	countReport(v.holder, r)
 	return d.bare(v.Ctx, fiber.StatusOK)
 }
 
