@@ -1,5 +1,10 @@
 package switches
 
+import (
+	"reflect"
+	"slices"
+)
+
 // Each answers every switch for a subject, in the order of keys; nil is nobody. The Answer is used again for the next. It does
 // not count as exposures.
 func (s *Snapshot) Each(sub *Subject, each func(*Answer)) {
@@ -73,4 +78,21 @@ func (s *Snapshot) Off(key string) string {
 		return ""
 	}
 	return c.variants[c.off].name
+}
+
+// Changed are the keys of switches that one snapshot has otherwise than another, or that only one of them has, in order. What a
+// switch answers may change with others that it asks; those are told of by their own keys.
+func Changed(before, after *Snapshot) (keys []string) {
+	for _, c := range after.list {
+		if old := before.index[c.key]; old == nil || !reflect.DeepEqual(old.whole, c.whole) {
+			keys = append(keys, c.key)
+		}
+	}
+	for _, c := range before.list {
+		if after.index[c.key] == nil {
+			keys = append(keys, c.key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -15,7 +15,7 @@ import (
 // those that are not carried exactly.
 func View(c switches.Config, q Query, now time.Time) (features []Feature, notes []Note) {
 	v := &view{byKey: make(map[string]*switches.Switch, len(c.Switches)), segments: make(map[string]switches.When, len(c.Segments)),
-		alone: map[string]bool{}}
+		alone: map[string]bool{}, broken: map[string]string{}}
 	list := make([]switches.Switch, len(c.Switches))
 	for i := range c.Switches {
 		list[i] = switches.Settle(c.Switches[i], now)
@@ -23,6 +23,12 @@ func View(c switches.Config, q Query, now time.Time) (features []Feature, notes 
 	}
 	for _, s := range c.Segments {
 		v.segments[s.Key] = s.When
+	}
+	_, problems := switches.Compile(c, now)
+	for _, p := range problems {
+		if !p.Warning && v.broken[p.Key] == "" {
+			v.broken[p.Key] = p.Field + ": " + p.Text
+		}
 	}
 	for i := range list {
 		if s := &list[i]; q.Wants(s) {
@@ -39,7 +45,8 @@ func View(c switches.Config, q Query, now time.Time) (features []Feature, notes 
 type view struct {
 	byKey    map[string]*switches.Switch
 	segments map[string]switches.When
-	alone    map[string]bool // keys whose own conditions others depend on
+	broken   map[string]string // why a switch answers off here, too
+	alone    map[string]bool   // keys whose own conditions others depend on
 }
 
 // aloneSuffix names the feature of a switch's own conditions without those that it depends on. Clients look one level deep
@@ -164,6 +171,9 @@ func (v *view) strategies(s *switches.Switch, n *Note) (list []Strategy, enabled
 	list = []Strategy{}
 	if s.Killed {
 		return list, false
+	}
+	if why := v.broken[s.Key]; why != "" {
+		return list, n.refuse("it is broken, and off for everybody (%s)", why)
 	}
 	clauses, ok := v.clauses(s, n)
 	if !ok {
