@@ -20,7 +20,9 @@ var layers = map[string]int{
 	"app/db": 1, "app/db/dbtest": 2, "app/cache": 1, "app/model": 1, "app/switches": 1, "app/config": 1,
 	"app/requests/filter": 1, "app/requests/health": 2, "app/requests/sqlscan": 0, "app/mail": 1, "app/mail/mailtest": 0, "app/perf": 1, "app/perf/perffiber": 2, "app/perf/perfpgx": 2, "app/forward": 3, "app/prometheus": 0, "app/detect": 1, "ingest/otlp": 1, "ingest/syslog": 1, "ingest/envelope": 1,
 	"app/switches/peers": 1, "app/rollout": 3,
+	"app/switches/ofrep": 2, "app/switches/unleash": 2, "app/switches/openfeature": 2, "app/switches/flaghook": 1, "app/switches/jsonout": 0, "app/flags": 3,
 	"app/hostmetrics": 0, "app/trace": 0, "app/trace/tracetest": 1, "app/sketch": 0, "ingest/sqltext": 0,
+	"app/switches/switchestest": 2, "app/switches/switchfiber": 2,
 	"app/errs": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
 	"views/ui": 0, "views/charts": 0, "migrations": 0, "static": 0, "app/db/pglocal": 0,
 }
@@ -28,7 +30,7 @@ var layers = map[string]int{
 // only says which packages may import a module.
 var only = map[string][]string{
 	"github.com/jackc/pgx/":          {"app/db", "app/db/dbtest", "app/store", "app/queue", "app/perf/perfpgx"},
-	"github.com/gofiber/fiber":       {"app/web", "ingest/receiver", "app/perf/perffiber", "app/apptest/sdk/perf_gofiber"},
+	"github.com/gofiber/fiber":       {"app/web", "ingest/receiver", "app/perf/perffiber", "app/switches/switchfiber", "app/apptest/sdk/perf_gofiber"},
 	"github.com/getsentry/sentry-go": {"app/cli", "app/apptest/sdk/go", "app/apptest/sdk/perf_gofiber"},
 }
 

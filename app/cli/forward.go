@@ -8,6 +8,7 @@ import (
 
 	"kibitz/app/forward"
 	"kibitz/app/perf"
+	"kibitz/app/switches"
 	"kibitz/ingest"
 )
 
@@ -30,7 +31,7 @@ func (s *server) forwarding(sink ingest.Sink) (_ ingest.Sink, err error) {
 	}
 	s.forward, err = forward.New(forward.Options{Send: s.sender.Send, Node: s.config.Node, Queue: cfg.Queue, Patience: time.Duration(cfg.Patience) * time.Second,
 		Pause: forwardPause, Log: s.log, Dropped: s.countNotForwarded})
-	return forward.Sink{Sink: sink, To: s.forward}, err
+	return forward.Sink{Sink: sink, To: s.forward, On: s.features.gate(switches.OwnForward)}, err
 }
 
 // countNotForwarded counts under a category of its own: the requests themselves have been stored and counted.

@@ -9,6 +9,7 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/perf"
 	"kibitz/app/perf/perfpgx"
+	"kibitz/app/switches"
 	"kibitz/app/trace"
 	"kibitz/ingest"
 )
@@ -30,6 +31,10 @@ func (s *server) newRecorder(project, key int64) *perf.Recorder {
 		Service: issues.SelfProject, Release: "kibitz@" + Version, Environment: "production", Host: s.config.Node,
 		Skip: []string{"kibitz/app/db", "kibitz/app/cli"},
 		Sink: func(ctx context.Context, requests []trace.Request) error {
+			if !s.features.on(switches.OwnRecorder) {
+				s.outcomes.Count(project, "transaction", ingest.Filtered, "switched_off", int64(len(requests)))
+				return nil
+			}
 			// A spool that fills while the database is away is for other people's events.
 			if err := s.pipeline.Healthy(); err != nil {
 				s.outcomes.Count(project, "transaction", ingest.RateLimited, "spool_high_water", int64(len(requests)))

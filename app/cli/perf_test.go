@@ -12,6 +12,8 @@ import (
 	"kibitz/app/config"
 	"kibitz/app/model"
 	"kibitz/app/perf"
+	"kibitz/app/switches"
+	"kibitz/app/switches/switchestest"
 	"kibitz/app/trace"
 	"kibitz/ingest"
 )
@@ -109,6 +111,29 @@ func TestRecorderYields(t *testing.T) {
 	if len(spooled(t, spool)) != 0 || len(pending) != 1 || pending[0].Reason != "spool_high_water" || pending[0].N != 1 {
 		t.Errorf("outcomes %+v", pending)
 	}
+}
+
+// TestRecorderSwitchedOff holds that the switch takes no requests, without a restart, and that they are counted.
+func TestRecorderSwitchedOff(t *testing.T) {
+	t.Parallel()
+	self, spool, outcomes := newSelf(t)
+	cfg, err := config.Load("", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Program: &Program{config: cfg, log: self.log, features: newFeatures("here")}, pipeline: self.pipeline, outcomes: outcomes}
+	h := switches.NewHolder("production")
+	s.features.use(h)
+	switchestest.Force(t, h, switches.OwnRecorder, "off")
+	rec := s.newRecorder(7, 8)
+	_, q := rec.Start(context.Background(), perf.Info{})
+	q.Finish()
+	rec.Close(context.Background())
+	pending := outcomes.Pending()
+	if len(spooled(t, spool)) != 0 || len(pending) != 1 || pending[0].Reason != "switched_off" || pending[0].N != 1 || rec.Dropped() != 0 {
+		t.Errorf("outcomes %+v", pending)
+	}
+	self.close()
 }
 
 // TestRecorderOff holds that the setting turns all of it off.

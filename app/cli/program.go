@@ -16,6 +16,7 @@ import (
 	"kibitz/app/model"
 	"kibitz/app/requests"
 	"kibitz/app/store"
+	"kibitz/app/switches"
 	"kibitz/migrations"
 )
 
@@ -39,12 +40,14 @@ type Program struct {
 	Health     *requests.Health
 	Reports    *requests.Reports
 	Hub        *issues.Hub
+	features   *features
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
 // running server, attaches to it), and migrates when migrate is set.
 func open(ctx context.Context, c *call, attach bool) (*Program, error) {
-	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub()}
+	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub(),
+		features: newFeatures(c.config.Node)}
 	if err := p.connect(ctx, c, attach); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		return nil, err
@@ -81,7 +84,8 @@ func (p *Program) connect(ctx context.Context, c *call, attach bool) error {
 		return err
 	}
 	cfg := db.Config{Parts: parts, Pools: map[db.Use]int{db.Web: c.config.Database.Pool.Web,
-		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log}
+		db.Ingest: c.config.Database.Pool.Ingest, db.Jobs: c.config.Database.Pool.Jobs}, Log: c.log,
+		UseReplicas: p.features.gate(switches.OwnReplicas)}
 	if attach {
 		cfg.WebWait = commandWait
 	}

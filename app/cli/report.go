@@ -8,13 +8,14 @@ import (
 	"kibitz/app/db"
 	"kibitz/app/mail"
 	"kibitz/app/requests"
+	"kibitz/app/switches"
 	"kibitz/views"
 )
 
 // reports wires the mailed report. A wrong smtp.url is found at the start, not on a Monday morning.
 func (p *Program) reports() (*requests.Reports, error) {
 	cfg := p.config.Report
-	o := requests.ReportOptions{Base: p.base, From: cfg.From, To: cfg.To, Schedule: cfg.Schedule}
+	o := requests.ReportOptions{Base: p.base, From: cfg.From, To: cfg.To, Schedule: cfg.Schedule, On: p.features.gate(switches.OwnReports)}
 	if address := p.config.SMTP.URL; address != "" {
 		server, err := mail.New(address)
 		if err != nil {

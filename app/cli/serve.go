@@ -21,6 +21,7 @@ import (
 	"kibitz/app/perf"
 	"kibitz/app/prometheus"
 	"kibitz/app/requests"
+	"kibitz/app/switches"
 	"kibitz/app/web"
 	"kibitz/ingest"
 	"kibitz/ingest/pglog"
@@ -107,7 +108,7 @@ func (s *server) startIngest() (err error) {
 	s.outcomes = ingest.NewOutcomes(s.spool, s.IDs, s.log)
 	s.counts = prometheus.NewRequests(cfg.Metrics.Endpoints)
 	performance, err := requests.NewDigester(requests.DigesterOptions{Store: s.Store, IDs: s.IDs, Log: s.log, KeepOneIn: cfg.Perf.KeepOneIn,
-		Counts: s.counts, Ends: s.outcomes.Ends()})
+		KeepSpans: s.features.gate(switches.OwnSpans), Counts: s.counts, Ends: s.outcomes.Ends()})
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub,
 		Statements: s.Statements.Recent, Health: s.Health, Explainer: requests.NewExplainer(s.Store), Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder,
-		Metrics: s.metrics, MetricsOpen: s.config.Metrics.Open})
+		Metrics: s.metrics, MetricsOpen: s.config.Metrics.Open, Feature: s.features.ask, Switches: s.features.holder.Load()})
 	if err != nil {
 		return err
 	}

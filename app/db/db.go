@@ -81,6 +81,8 @@ type Config struct {
 	Parts map[Partition]PartConfig
 	Pools map[Use]int
 	Log   *slog.Logger
+	// UseReplicas says whether reads go to replicas, where there are some; nil always. It is asked for each read.
+	UseReplicas func() bool
 	// WebWait is how long a page waits for a connection; 250 ms when 0. Tests on a busy machine, where opening one takes
 	// longer than that, say more.
 	WebWait time.Duration
@@ -100,6 +102,7 @@ type DB struct {
 	parts   map[Partition]*part
 	log     *slog.Logger
 	webWait time.Duration
+	spread  func() bool // whether replicas are read from
 }
 
 type part struct {
@@ -119,7 +122,7 @@ type Querier interface {
 // Open makes the pools. It does not connect: a partition whose server is down costs only its own statements.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	caller, _ := c.Tracer.(CallerTracer)
-	d := &DB{caller: caller, parts: map[Partition]*part{}, log: c.Log, webWait: c.WebWait}
+	d := &DB{caller: caller, parts: map[Partition]*part{}, log: c.Log, webWait: c.WebWait, spread: c.UseReplicas}
 	for _, name := range Partitions {
 		p, err := openPart(ctx, name, c)
 		if err != nil {
@@ -210,7 +213,7 @@ func Pin(ctx context.Context) context.Context { return context.WithValue(ctx, pi
 // primary.
 func (d *DB) Read(ctx context.Context, key Key) Querier {
 	p := d.parts[key.Part]
-	if pinned, _ := ctx.Value(pinKey{}).(bool); pinned || len(p.replicas) == 0 || useOf(ctx) != Web {
+	if pinned, _ := ctx.Value(pinKey{}).(bool); pinned || len(p.replicas) == 0 || useOf(ctx) != Web || (d.spread != nil && !d.spread()) {
 		return d.Write(ctx, key)
 	}
 	return querier{p.replicas[int(p.next.Add(1))%len(p.replicas)], d.limits(Web), key.Part, d.caller}

@@ -202,12 +202,13 @@ func (f *Forwarder) Stats() Stats {
 type Sink struct {
 	ingest.Sink
 	To *Forwarder
+	On func() bool // whether anything is sent on now; nil always
 }
 
 // Write implements ingest.Sink.
 func (s Sink) Write(ctx context.Context, b ingest.Batch) error {
 	err := s.Sink.Write(ctx, b)
-	if err == nil {
+	if err == nil && (s.On == nil || s.On()) {
 		s.To.Offer(b.Records)
 	}
 	return err

@@ -324,6 +324,9 @@ func TestSink(t *testing.T) {
 	if err := (forward.Sink{Sink: sink{}, To: l.Forwarder}).Write(t.Context(), b); err != nil {
 		t.Error(err)
 	}
+	if err := (forward.Sink{Sink: sink{}, To: l.Forwarder, On: func() bool { return false }}).Write(t.Context(), b); err != nil {
+		t.Error(err)
+	}
 	l.end()
 	l.want(t, 1, map[string]int64{})
 }

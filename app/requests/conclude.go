@@ -80,6 +80,9 @@ func (d *Digester) keep(b *batch, it *item) (row store.TraceRow, kept bool) {
 	b.count(it.project, it.received, "transaction", string(ingest.Stored), "", 1)
 	b.count(it.project, it.received, "span", string(ingest.ClientDropped), "span_limit", int64(it.Lost))
 	why, _, full := d.keeper.decide(it, b.linked[it.Trace])
+	if d.keepSpans != nil && !d.keepSpans() {
+		why, full = model.NotKept, false
+	}
 	it.row.Kept = why
 	switch {
 	case full:

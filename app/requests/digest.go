@@ -42,6 +42,7 @@ type Digester struct {
 	log       *slog.Logger
 	names     *names
 	keeper    *keeper
+	keepSpans func() bool // nil always
 	findings  *findings
 	calls     callKeeper
 	settings  settings
@@ -62,6 +63,8 @@ type DigesterOptions struct {
 	Log   *slog.Logger
 	// KeepOneIn is which share of unremarkable requests keep their spans.
 	KeepOneIn int
+	// KeepSpans says whether spans are kept at all; nil always. It is asked for each request.
+	KeepSpans func() bool
 	// Counts and Ends are told of what has been stored; nil for nobody.
 	Counts *prometheus.Requests
 	Ends   *prometheus.Items
@@ -78,7 +81,7 @@ func NewDigester(o DigesterOptions) (*Digester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the encoder of spans: %w", err)
 	}
-	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), findings: newFindings(), regressed: map[[2]int32]bool{},
+	return &Digester{store: o.Store, ids: o.IDs, log: o.Log, names: newNames(o.Store), keeper: newKeeper(max(o.KeepOneIn, 1)), keepSpans: o.KeepSpans, findings: newFindings(), regressed: map[[2]int32]bool{},
 		normalize: sqltext.NewNormalizer(statementCache), in: in, out: out, counts: o.Counts, ends: o.Ends}, nil
 }
 

@@ -157,6 +157,20 @@ func TestPieces(t *testing.T) {
 	k.expect(map[string]float64{"SELECT n FROM outcome WHERE reason = 'no_request'": 2})
 }
 
+// TestKeepsNoSpans holds that a request without its spans is still a row that counts, and that its spans are counted.
+func TestKeepsNoSpans(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t, dbtest.New(t), 1)
+	on := false
+	k.perf.keepSpans = func() bool { return on }
+	k.take(k.page(1, "/a"))
+	k.expect(map[string]float64{"SELECT count(*) FROM request": 1, "SELECT count(*) FROM request WHERE kept <> 0": 0, "SELECT count(*) FROM trace": 0,
+		"SELECT count(*) FROM outcome WHERE category = 'span' AND reason = 'counted_not_kept'": 1})
+	on = true
+	k.take(k.page(2, "/a"))
+	k.expect(map[string]float64{"SELECT count(*) FROM request": 2, "SELECT count(*) FROM trace": 1})
+}
+
 // TestMergeRollups holds that merging changes no sum and no percentile, whenever it happens, and leaves nothing behind.
 func TestMergeRollups(t *testing.T) {
 	t.Parallel()

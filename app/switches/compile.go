@@ -31,16 +31,17 @@ type variant struct {
 // compiled is a switch that can be asked at once.
 type compiled struct {
 	key      string
+	gated    bool // something stands before the sets and shares
 	killed   bool
 	broken   string // why it answers off; "" is sound
 	state    State
 	variants []variant
-	off, on  int
+	off, on  uint8
 	slot     int // of its first variant among the counters
 
 	parent     *compiled
 	parentCond string
-	inherit    []int // the parent's variants as ours
+	inherit    []uint8 // the parent's variants as ours
 	requires   []requirement
 	overrides  []overrides
 	labs       *labs
@@ -70,7 +71,7 @@ type requirement struct {
 type overrides struct {
 	by      field
 	name    string
-	variant map[string]int
+	variant map[string]uint8
 }
 
 type labs struct {
@@ -84,15 +85,18 @@ type set struct {
 }
 
 type rollout struct {
-	limit int // in buckets
-	split []weighed
-	total uint32 // of whole weights, for Unleash's clients
-	cond  string
-	set   bool
+	limit    int // in buckets of all
+	whole    bool
+	plain    Reason // where no bucket decides
+	from, to int    // the buckets that are in, the last not included
+	heldTo   int    // those from to until here are held out
+	split    []weighed
+	total    uint32 // of whole weights, for Unleash's clients
+	cond     string
 }
 
 type weighed struct {
-	variant int
+	variant uint8
 	weight  float64
 	seed    uint64
 }
@@ -193,6 +197,11 @@ func (k *compiler) compileSwitch(sw Switch) *compiled {
 		c.sets = append(c.sets, k.compileSet(c, set, fmt.Sprintf("set %d", i+1)))
 	}
 	c.everyone = k.compileRollout(c, sw.Everyone, "everyone")
+	c.everyone.settle(c, c.holdFrom)
+	c.everyone.plain = Default
+	if len(c.sets) == 0 && c.everyone.limit == Buckets {
+		c.everyone.plain = Static
+	}
 	c.broken = k.broken
 	return c
 }
@@ -313,13 +322,13 @@ func valueOf(v Variant) json.RawMessage {
 }
 
 // defaultOn is `on`, or the first that is not off.
-func (c *compiled) defaultOn() int {
-	if i := c.index(string(On)); i >= 0 && i != c.off {
-		return i
+func (c *compiled) defaultOn() uint8 {
+	if i := c.index(string(On)); i >= 0 && uint8(i) != c.off {
+		return uint8(i)
 	}
 	for i := range c.variants {
-		if i != c.off {
-			return i
+		if uint8(i) != c.off {
+			return uint8(i)
 		}
 	}
 	return c.off
@@ -331,11 +340,11 @@ func (c *compiled) index(name string) int {
 }
 
 // variant finds one that is spoken of somewhere in the switch.
-func (k *compiler) variant(c *compiled, name, at string) int {
+func (k *compiler) variant(c *compiled, name, at string) uint8 {
 	i := c.index(name)
 	if i < 0 {
 		k.fail(at, "there is no variant %q", cut(name))
-		return 0
+		return c.off
 	}
-	return i
+	return uint8(i)
 }

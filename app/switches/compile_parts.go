@@ -42,13 +42,17 @@ func (r *Ramp) ramping() bool {
 }
 
 func (k *compiler) compileSet(c *compiled, s Set, cond string) set {
-	return set{when: k.compileWhen(s.When, cond, c.salt), rollout: k.compileSetRollout(c, s.Rollout, cond)}
+	out := set{when: k.compileWhen(s.When, cond, c.salt), rollout: k.compileRollout(c, s.Rollout, cond)}
+	out.rollout.plain = TargetingMatch
+	out.rollout.settle(c, Buckets)
+	return out
 }
 
-func (k *compiler) compileSetRollout(c *compiled, r Rollout, cond string) rollout {
-	out := k.compileRollout(c, r, cond)
-	out.set = true
-	return out
+// settle works out the buckets: the first limit of the switch's stretch, less those from holdFrom on.
+func (r *rollout) settle(c *compiled, holdFrom int) {
+	stretch := func(n int) int { return c.skip + (n*c.take+Buckets-1)/Buckets }
+	r.whole = r.limit == Buckets && c.take == Buckets && holdFrom == Buckets
+	r.from, r.to, r.heldTo = c.skip, stretch(min(r.limit, holdFrom)), stretch(r.limit)
 }
 
 func (k *compiler) compileRollout(c *compiled, r Rollout, cond string) rollout {
@@ -104,7 +108,7 @@ func (k *compiler) compileOverrides(c *compiled, sw Switch) {
 }
 
 // override adds one; the first of several for one subject counts.
-func (c *compiled) override(by field, name, value string, variant int) {
+func (c *compiled) override(by field, name, value string, variant uint8) {
 	for _, o := range c.overrides {
 		if o.by == by && (by != fieldOther || o.name == name) {
 			if _, known := o.variant[value]; !known {
@@ -113,7 +117,7 @@ func (c *compiled) override(by field, name, value string, variant int) {
 			return
 		}
 	}
-	c.overrides = append(c.overrides, overrides{by, name, map[string]int{value: variant}})
+	c.overrides = append(c.overrides, overrides{by, name, map[string]uint8{value: variant}})
 }
 
 func (k *compiler) compileLabs(c *compiled, sw Switch) {

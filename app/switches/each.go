@@ -52,7 +52,7 @@ func (c Counting) Each(sub *Subject, filter func(key string) bool, each func(*An
 			continue
 		}
 		v := s.decide(someone(sub), nil)
-		c.t.counters.add(s.slot + v.variant)
+		c.t.counters.add(s.slot + int(v.variant))
 		a = s.answer(v)
 		each(&a)
 	}

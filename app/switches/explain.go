@@ -164,18 +164,15 @@ func (t *tracer) missing(c *compiled, r *rollout) {
 }
 
 // landed says where a subject landed.
-func (t *tracer) landed(c *compiled, r *rollout, b int, in, held bool) {
-	if t == nil {
-		return
-	}
+func (t *tracer) landed(c *compiled, r *rollout, b int) {
 	why := fmt.Sprintf("lands on %s, needs under %s", percentText(b), percentText(r.limit))
 	if c.take != Buckets {
 		why += fmt.Sprintf(" of the stretch from %s to %s", percentText(c.skip), percentText(c.skip+c.take))
 	}
 	switch {
-	case held:
-		why += fmt.Sprintf(": held out, as all from %s on, while the ramp goes on", percentText(c.holdFrom))
-	case in:
+	case r.held(b):
+		why += fmt.Sprintf(": held out, as all from %s on, while the ramp goes on", percentText(r.to))
+	case r.in(b):
 		why += ": in"
 	default:
 		why += ": not in"

@@ -39,9 +39,10 @@ func constant(real *compiled, key, name string) *compiled {
 		i = len(c.variants)
 		c.variants = append(c.variants, variant{name, valueOf(Variant{Name: name})})
 	}
-	if i == c.off {
+	c.on = uint8(i)
+	if c.on == c.off {
 		c.state = Off
 	}
-	c.on = i
+	c.gate()
 	return c
 }

@@ -78,7 +78,7 @@ func (h *Holder) On(key string, sub *Subject) bool {
 		return false
 	}
 	v := c.decide(someone(sub), nil)
-	t.counters.add(c.slot + v.variant)
+	t.counters.add(c.slot + int(v.variant))
 	return v.variant != c.off
 }
 
@@ -94,7 +94,7 @@ func (h *Holder) answer(t *table, key string, sub *Subject) Answer {
 		return Answer{Key: key, Reason: NotFound, Bucket: -1}
 	}
 	v := c.decide(someone(sub), nil)
-	t.counters.add(c.slot + v.variant)
+	t.counters.add(c.slot + int(v.variant))
 	return c.answer(v)
 }
 

@@ -20,6 +20,9 @@ func (k *compiler) link(s *Snapshot) {
 			l.visit(c)
 		}
 	}
+	for _, c := range s.list {
+		c.gate()
+	}
 }
 
 func (c *compiled) breakFor(why string) {
@@ -52,15 +55,15 @@ func (k *compiler) linkParent(s *Snapshot, c *compiled) {
 // inheritFrom maps the parent's answers to ours: the variant of the same name, else on and off.
 func (c *compiled) inheritFrom(p *compiled) {
 	c.parentCond = "parent " + p.key
-	c.inherit = make([]int, len(p.variants))
+	c.inherit = make([]uint8, len(p.variants))
 	for i, v := range p.variants {
 		c.inherit[i] = c.off
-		if i == p.off {
+		if uint8(i) == p.off {
 			continue
 		}
 		c.inherit[i] = c.on
-		if own := c.index(v.name); own >= 0 && own != c.off {
-			c.inherit[i] = own
+		if own := c.index(v.name); own >= 0 && uint8(own) != c.off {
+			c.inherit[i] = uint8(own)
 		}
 	}
 }
@@ -160,10 +163,10 @@ func (c *compiled) asks() []*compiled {
 	return out
 }
 
-// circle names the switches of a circle within a group.
+// circle names the switches of a circle within a group, from its first one on, so that the same circle always reads alike.
 func circle(group []*compiled) string {
 	var way []*compiled
-	for at := group[0]; ; {
+	for at := slices.MinFunc(group, func(a, b *compiled) int { return strings.Compare(a.key, b.key) }); ; {
 		if i := slices.Index(way, at); i >= 0 {
 			way = append(way[i:], at)
 			break

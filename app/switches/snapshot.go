@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -21,12 +22,7 @@ type Snapshot struct {
 
 // finish puts the switches in order and gives their variants counters.
 func (s *Snapshot) finish() {
-	slices.SortFunc(s.list, func(a, b *compiled) int {
-		if a.key < b.key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(s.list, func(a, b *compiled) int { return strings.Compare(a.key, b.key) })
 	s.slots = 0
 	for _, c := range s.list {
 		c.slot = s.slots
@@ -106,13 +102,13 @@ type Answer struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// verdict is an Answer in little.
+// verdict is an Answer in little: it fits into registers.
 type verdict struct {
-	variant int
+	cond    *string
+	bucket  int32
+	variant uint8
 	reason  Reason
-	cond    string
-	bucket  int
-	missing string
+	missing bool
 }
 
 // Eval answers one switch for a subject; nil is nobody. It does not count as an exposure (see Holder).
@@ -124,42 +120,55 @@ func (s *Snapshot) Eval(key string, sub *Subject) Answer {
 	return c.answer(c.decide(someone(sub), nil))
 }
 
-// nobody is read only.
-var nobody Subject
-
 func someone(sub *Subject) *Subject {
 	if sub == nil {
-		return &nobody
+		return new(Subject) // stays on the stack
 	}
 	return sub
 }
 
 func (c *compiled) answer(v verdict) Answer {
 	chosen := &c.variants[v.variant]
-	return Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason,
-		Condition: v.cond, Bucket: v.bucket, Missing: v.missing}
+	a := Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason, Condition: *v.cond, Bucket: int(v.bucket)}
+	if v.missing {
+		for c.state == Inherit && c.parent != nil {
+			c = c.parent
+		}
+		a.Missing = c.bucketAttribute()
+	}
+	return a
 }
 
-func (c *compiled) offFor(reason Reason, cond string) verdict {
+// What decided, where it is the same for all switches. They are variables since verdicts point to them.
+var (
+	condKill, condBroken, condOverride = "kill", "broken", "override"
+	condLabs, condOff, condOn          = "labs", "off", "on"
+	condHoldout                        = "holdout"
+)
+
+func (c *compiled) offFor(reason Reason, cond *string) verdict {
 	return verdict{variant: c.off, reason: reason, cond: cond, bucket: -1}
 }
 
 // decide is the order in which things are asked. t, when not nil, is told of each.
 func (c *compiled) decide(sub *Subject, t *tracer) verdict {
+	if !c.gated { // the usual case first
+		return c.partial(sub, t)
+	}
 	if c.killed {
 		t.add("kill", true, "the switch is killed, which stands above everything")
-		return c.offFor(Disabled, "kill")
+		return c.offFor(Disabled, &condKill)
 	}
 	if c.broken != "" {
 		t.add("broken", true, c.broken)
-		return c.offFor(Errored, "broken")
+		return c.offFor(Errored, &condBroken)
 	}
 	var inherited verdict
 	if c.parent != nil {
 		inherited = c.parent.decide(sub, t.within(c.parentCond))
 		if inherited.variant == c.parent.off {
 			t.add(c.parentCond, true, "the parent is off for this subject, and so are its children")
-			return c.offFor(Default, c.parentCond)
+			return c.offFor(Default, &c.parentCond)
 		}
 		t.add(c.parentCond, false, "the parent is on; its child is asked")
 	}
@@ -172,14 +181,20 @@ func (c *compiled) decide(sub *Subject, t *tracer) verdict {
 	switch c.state {
 	case Off:
 		t.add("off", true, "the switch is off for everyone")
-		return c.offFor(Disabled, "off")
+		return c.offFor(Disabled, &condOff)
 	case On:
 		return c.everybody(sub, t)
 	case Inherit:
 		t.add("inherit", true, "what the parent answers")
-		return verdict{c.inherit[inherited.variant], inherited.reason, c.parentCond, inherited.bucket, inherited.missing}
+		inherited.variant, inherited.cond = c.inherit[inherited.variant], &c.parentCond
+		return inherited
 	}
 	return c.partial(sub, t)
+}
+
+// gate notes, once all is known, whether anything stands before the sets and shares.
+func (c *compiled) gate() {
+	c.gated = c.killed || c.broken != "" || c.parent != nil || c.state != Partial || c.labs != nil || len(c.requires)+len(c.overrides) > 0
 }
 
 // required asks the switches that have to be on.
@@ -189,13 +204,13 @@ func (c *compiled) required(sub *Subject, t *tracer) (verdict, bool) {
 		got := r.of.decide(sub, t.within(r.cond)).variant
 		met := got != r.of.off
 		if r.variant >= 0 {
-			met = got == r.variant
+			met = int(got) == r.variant
 		}
 		if t != nil {
 			t.add(r.cond, !met, fmt.Sprintf("it answers %s%s", r.of.variants[got].name, r.wanted()))
 		}
 		if !met {
-			return c.offFor(Default, r.cond), false
+			return c.offFor(Default, &r.cond), false
 		}
 	}
 	return verdict{}, true
@@ -215,7 +230,7 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 		o := &c.overrides[i]
 		if v, ok := o.variant[sub.first(o.by, o.name)]; ok {
 			t.add("override", true, "the subject has one")
-			return verdict{variant: v, reason: TargetingMatch, cond: "override", bucket: -1}, true
+			return verdict{variant: v, reason: TargetingMatch, cond: &condOverride, bucket: -1}, true
 		}
 	}
 	if c.labs == nil || c.state == Off {
@@ -227,11 +242,11 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 	}
 	if _, out := c.labs.out[id]; out {
 		t.add("labs", true, "opted out")
-		return c.offFor(TargetingMatch, "labs"), true
+		return c.offFor(TargetingMatch, &condLabs), true
 	}
 	if _, in := c.labs.in[id]; in {
 		t.add("labs", true, "opted in")
-		return verdict{variant: c.on, reason: TargetingMatch, cond: "labs", bucket: -1}, true
+		return verdict{variant: c.on, reason: TargetingMatch, cond: &condLabs, bucket: -1}, true
 	}
 	t.add("labs", false, "neither opted in nor out")
 	return verdict{}, false
@@ -241,12 +256,12 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 func (c *compiled) everybody(sub *Subject, t *tracer) verdict {
 	if len(c.everyone.split) == 0 {
 		t.add("on", true, "the switch is on for everyone")
-		return verdict{variant: c.on, reason: Static, cond: "on", bucket: -1}
+		return verdict{variant: c.on, reason: Static, cond: &condOn, bucket: -1}
 	}
-	r := c.everyone
-	r.limit, r.cond = Buckets, "on"
 	t.add("on", true, "the switch is on for everyone, who are divided among its variants")
-	return c.drawn(&r, sub, c.subjectID(sub), -1)
+	v := c.drawn(&c.everyone, c.subjectID(sub), -1)
+	v.cond = &condOn
+	return v
 }
 
 // partial asks the sets in their order, then everyone's share.
@@ -262,61 +277,53 @@ func (c *compiled) partial(sub *Subject, t *tracer) verdict {
 
 // share decides whether the subject is in a rollout, and what it gets.
 func (c *compiled) share(r *rollout, sub *Subject, t *tracer) verdict {
-	whole := r.limit == Buckets && c.take == Buckets && (r.set || c.holdFrom == Buckets)
-	if r.limit == 0 {
-		t.add(r.cond, true, "0 %: nobody of them")
-		return c.offFor(r.plain(c), r.cond)
-	}
-	if whole && len(r.split) == 0 {
-		t.add(r.cond, true, "100 %: all of them")
-		return verdict{variant: c.on, reason: r.plain(c), cond: r.cond, bucket: -1}
+	if r.limit == 0 || r.whole {
+		return c.unshared(r, sub, t)
 	}
 	id := c.subjectID(sub)
-	if id == "" && !whole {
+	if id == "" {
 		t.missing(c, r)
-		v := c.offFor(Default, r.cond)
-		v.missing = c.bucketAttribute()
-		return v
+		return verdict{cond: &r.cond, bucket: -1, variant: c.off, reason: Default, missing: true}
 	}
-	b := -1
-	if id != "" {
-		b = c.bucketOf(id)
+	b := c.bucketOf(id)
+	if t != nil {
+		t.landed(c, r, b)
 	}
-	if !whole {
-		in, held := c.in(r, b)
-		t.landed(c, r, b, in, held)
-		if held {
-			return verdict{c.off, Split, "holdout", b, ""}
-		}
-		if !in {
-			return verdict{c.off, Split, r.cond, b, ""}
-		}
-	} else {
-		t.add(r.cond, true, "100 %: all of them, divided among the variants")
+	switch {
+	case r.in(b):
+		return c.drawn(r, id, b)
+	case r.held(b):
+		return verdict{cond: &condHoldout, bucket: int32(b), variant: c.off, reason: Split}
 	}
-	return c.drawn(r, sub, id, b)
+	return verdict{cond: &r.cond, bucket: int32(b), variant: c.off, reason: Split}
 }
 
-// in says whether a bucket is in a rollout, or held out of one that it would be in.
-func (c *compiled) in(r *rollout, b int) (in, held bool) {
-	if b < c.skip || b >= c.skip+c.take {
-		return false, false
+// unshared is a rollout that nobody is in, or everybody.
+func (c *compiled) unshared(r *rollout, sub *Subject, t *tracer) verdict {
+	switch {
+	case r.limit == 0:
+		t.add(r.cond, true, "0 %: nobody of them")
+		return c.offFor(r.plain, &r.cond)
+	case len(r.split) == 0:
+		t.add(r.cond, true, "100 %: all of them")
+		return verdict{cond: &r.cond, bucket: -1, variant: c.on, reason: r.plain}
 	}
-	at := b
-	if c.take != Buckets { // as if all buckets were ours
-		at = (b - c.skip) * Buckets / c.take
-	}
-	in = at < r.limit
-	return in && (r.set || at < c.holdFrom), in && !r.set && at >= c.holdFrom
+	t.add(r.cond, true, "100 %: all of them, divided among the variants")
+	return c.drawn(r, c.subjectID(sub), -1)
 }
+
+// in says whether a bucket gets it; held, whether it only does not because it is held out.
+func (r *rollout) in(b int) bool { return b >= r.from && b < r.to }
+
+func (r *rollout) held(b int) bool { return b >= r.to && b < r.heldTo }
 
 // drawn is the variant of one who is in.
-func (c *compiled) drawn(r *rollout, sub *Subject, id string, b int) verdict {
-	v := verdict{variant: c.on, reason: Split, cond: r.cond, bucket: b}
+func (c *compiled) drawn(r *rollout, id string, b int) verdict {
+	v := verdict{variant: c.on, reason: Split, cond: &r.cond, bucket: int32(b)}
 	switch {
 	case len(r.split) == 0:
 	case id == "":
-		v.missing, v.reason = c.bucketAttribute(), Default
+		v.missing, v.reason = true, Default
 	case c.unleash:
 		v.variant = r.unleash(c.salt, id)
 	default:
@@ -325,8 +332,8 @@ func (c *compiled) drawn(r *rollout, sub *Subject, id string, b int) verdict {
 	return v
 }
 
-func (r *rollout) draw(id uint64) int {
-	best, most := 0, 0.0
+func (r *rollout) draw(id uint64) uint8 {
+	best, most := uint8(0), 0.0
 	for i := range r.split {
 		if l := lot(r.split[i].seed, id, r.split[i].weight); i == 0 || l > most {
 			best, most = r.split[i].variant, l
@@ -336,7 +343,7 @@ func (r *rollout) draw(id uint64) int {
 }
 
 // unleash is the variant that Unleash's clients choose.
-func (r *rollout) unleash(group, id string) int {
+func (r *rollout) unleash(group, id string) uint8 {
 	n := unleash(group, id, r.total, unleashSeed)
 	var sum uint32
 	for _, w := range r.split {
@@ -345,17 +352,6 @@ func (r *rollout) unleash(group, id string) int {
 		}
 	}
 	return r.split[len(r.split)-1].variant
-}
-
-// plain is the reason where no bucket decided.
-func (r *rollout) plain(c *compiled) Reason {
-	switch {
-	case r.set:
-		return TargetingMatch
-	case len(c.sets) == 0 && r.limit == Buckets:
-		return Static
-	}
-	return Default
 }
 
 func (c *compiled) bucketOf(id string) int {

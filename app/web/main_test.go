@@ -22,6 +22,7 @@ import (
 	"kibitz/app/perf"
 	"kibitz/app/requests"
 	"kibitz/app/store"
+	"kibitz/app/switches"
 	"kibitz/app/trace"
 )
 
@@ -37,6 +38,8 @@ type site struct {
 	sample func()
 
 	recorder *perf.Recorder
+	// switches are asked for those who sign in, and for our own features.
+	switches *switches.Holder
 
 	mu       sync.Mutex
 	reported []error
@@ -81,7 +84,10 @@ func newSite(t testing.TB, base string, trusted ...string) *site {
 	health := requests.NewHealth(requests.HealthOptions{Store: st, Statements: statements.Recent, Log: log})
 	w.sample = func() { statements.Sample(context.Background()) }
 	refiles := issues.NewRefiles(st, groupings, ids, log)
-	s, err := New(Options{Recorder: w.recorder, Base: base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
+	w.switches = switches.NewHolder("production")
+	s, err := New(Options{Recorder: w.recorder, Switches: w.switches,
+		Feature: func(ctx context.Context, key string) bool { return switches.IsOnOr(ctx, key, true) },
+		Base:    base, TrustedProxies: trusted, Version: "test", Log: log, Accounts: accounts.New(st, ids, log),
 		Groupings: groupings, Rehearsals: issues.NewRehearsals(st, groupings, refiles, ids, log), Refiles: refiles,
 		Issues: issues.New(st, groupings, ids), Projects: issues.NewProjects(st, log), Hub: issues.NewHub(),
 		Requests:   requests.New(st, ids, log, requests.Retention{Days: 14, MinuteDays: 30, HourDays: 400, Budget: 1 << 40}),

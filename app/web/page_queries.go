@@ -17,6 +17,7 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/requests"
+	"kibitz/app/switches"
 	"kibitz/app/trace"
 	"kibitz/views"
 )
@@ -418,6 +419,9 @@ func (s *Server) statement(c *fiber.Ctx) (requests.HourStatement, requests.Hour,
 // postExplain asks for the plan of a statement: POST /queries/:id/explain. The text is the server's own; a form can choose
 // only values for its placeholders, and whether it is run.
 func (s *Server) postExplain(c *fiber.Ctx) error {
+	if err := s.needFeature(c, switches.OwnExplain); err != nil {
+		return err
+	}
 	form, err := s.form(c)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"kibitz/app/errs"
 	"kibitz/app/model"
+	"kibitz/app/switches"
 	"kibitz/views"
 )
 
@@ -26,6 +27,9 @@ func (s *Server) startRehearsal(c *fiber.Ctx, props views.GroupingProps) error {
 	}
 	if current.Version != props.Draft.Version { // else applying it would undo what they wrote
 		return s.conflictPage(c, project, props)
+	}
+	if err := s.needFeature(c, switches.OwnRehearsals); err != nil {
+		return err
 	}
 	since := time.Now().Add(-views.WindowOf(props.Window).Length)
 	r, err := s.rehearsals.Start(c.UserContext(), project.ID, s.session(c).Account.ID, props.Draft, since)

@@ -10,6 +10,7 @@ import (
 
 	"kibitz/app/errs"
 	"kibitz/app/model"
+	"kibitz/app/switches"
 )
 
 // Limits of the event streams: each holds a connection and a goroutine of about 50 KB.
@@ -25,6 +26,9 @@ const (
 // getWait tells the welcome page about the first event, as server-sent events: GET /projects/:slug/wait. It has
 // `event: issue` with the address of the issue, once.
 func (s *Server) getWait(c *fiber.Ctx) error {
+	if err := s.needFeature(c, switches.OwnLive); err != nil {
+		return err
+	}
 	p, err := s.projects.Find(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (s *Server) routes(o Options) {
 	}
 
 	// Pages: a session from here on.
-	page := s.app.Group("", s.needSession, s.checkFormToken)
+	page := s.app.Group("", s.needSession, s.subject(o.Switches), s.checkFormToken)
 	page.Get("/", s.getHome)
 	page.Post("/signout", s.postSignOut)
 

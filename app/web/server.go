@@ -20,6 +20,7 @@ import (
 	"kibitz/app/model"
 	"kibitz/app/perf"
 	"kibitz/app/requests"
+	"kibitz/app/switches"
 	"kibitz/app/switches/flaghook"
 )
 
@@ -64,6 +65,10 @@ type Options struct {
 	Flags *flags.Flags
 	// OwnChanges are changes of our own switches of one key ("" all) before an id, newest first; nil for none.
 	OwnChanges func(ctx context.Context, key string, before int64, n int) ([]model.FlagChange, error)
+	// Switches answers for those who ask for pages; nil for none. Feature says whether one of Kibitz's own features is on for
+	// whoever a context belongs to (see switches.Own); nil for all of them.
+	Switches *switches.Holder
+	Feature  func(ctx context.Context, key string) bool
 }
 
 // Server is the web half of Kibitz.
@@ -95,6 +100,7 @@ type Server struct {
 	metrics    func(ctx context.Context) []byte
 	flags      *flags.Flags
 	ownChanges func(ctx context.Context, key string, before int64, n int) ([]model.FlagChange, error)
+	feature    func(ctx context.Context, key string) bool
 	streams    atomic.Int64
 	stopping   context.Context
 	stop       context.CancelFunc
@@ -123,7 +129,8 @@ func New(o Options) (*Server, error) {
 		started: time.Now(), accounts: o.Accounts, issues: o.Issues, projects: o.Projects, groupings: o.Groupings,
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
 		explainer: o.Explainer, proxies: trusted,
-		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, flags: o.Flags, ownChanges: o.OwnChanges}
+		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, feature: o.Feature}
+	s.flags, s.ownChanges = o.Flags, o.OwnChanges
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
