@@ -37,8 +37,11 @@ func bench(ctx context.Context, c *call) error {
 	if len(c.args) > 0 && c.args[0] == "perf" {
 		return benchPerf(ctx, c)
 	}
+	if len(c.args) > 0 && c.args[0] == "guard" {
+		return benchGuard(ctx, c)
+	}
 	if len(c.args) == 0 || c.args[0] != "ingest" {
-		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`, `kibitz bench rehearsal [--events 200000]`, `kibitz bench requests [--for 15s]` or " +
+		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`, `kibitz bench rehearsal [--events 200000]`, `kibitz bench requests [--for 15s]`, `kibitz bench guard [--runs 1000]` or " +
 			"`kibitz bench perf [--rounds 7] [--for 3s] [--senders 8]`")
 	}
 	f := c.flags("bench ingest")

@@ -44,7 +44,7 @@ func commands() []command {
 		{"token", "add --scopes S,S [--name N] | list | revoke ID", "manage API tokens", false, token},
 		{"group", "[--explain] [--rules FILE] FILE...", "print how event files are grouped, a JSON line each", true, group},
 		{"queries", "[--project P] [--since 1h] [--json] | --file LOG [flags]", "print which statements took the time, of a project or of a PostgreSQL log", true, queries},
-		{"bench", "ingest | rehearsal | perf [flags]", "measure this machine", true, bench},
+		{"bench", "ingest | rehearsal | perf | guard [flags]", "measure this machine", true, bench},
 		{"requests", "list --project P [--since 1h] [--json] [FILTER] | show TRACE_ID [--json]", "list requests, or print the spans of one", false, requestsCommand},
 		{"report", "preview [--html] | send", "print the mailed report of queries and databases, or send it now", false, report},
 		{"migrate", "", "bring the databases up to this version", false, migrate},
