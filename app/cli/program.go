@@ -15,6 +15,7 @@ import (
 	"kibitz/app/issues"
 	"kibitz/app/model"
 	"kibitz/app/requests"
+	"kibitz/app/rollout"
 	"kibitz/app/store"
 	"kibitz/app/switches"
 	"kibitz/migrations"
@@ -41,6 +42,8 @@ type Program struct {
 	Reports    *requests.Reports
 	Hub        *issues.Hub
 	features   *features
+	wire       wire
+	Board      *rollout.Board // nil for commands, which ask a running process
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
@@ -48,11 +51,19 @@ type Program struct {
 func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub(),
 		features: newFeatures(c.config.Node)}
+	if !attach {
+		if err := p.startBoard(); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.connect(ctx, c, attach); err != nil {
 		p.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	p.Store = store.New(p.DB)
+	if p.Board != nil {
+		p.Board.Attach(ctx, p.Store)
+	}
 	p.Accounts = accounts.New(p.Store, p.IDs, c.log)
 	p.Projects = issues.NewProjects(p.Store, c.log)
 	p.Groupings = issues.NewGroupings(p.Store, c.log)
@@ -167,9 +178,13 @@ func (p *Program) prepare(ctx context.Context, beside bool) error {
 // databaseWait is how long a start waits for databases that are configured but do not answer yet.
 const databaseWait = 60 * time.Second
 
+// waitForDatabases gives up after a while, unless this process has switches to answer from: then it goes on doing that.
 func (p *Program) waitForDatabases(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, databaseWait)
-	defer cancel()
+	if p.Board == nil || p.Board.Health().Source == rollout.FromNothing {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, databaseWait)
+		defer cancel()
+	}
 	for {
 		var down []error
 		for part, err := range p.DB.Ping(ctx) {
@@ -195,6 +210,9 @@ func (p *Program) makeDays(ctx context.Context) error {
 
 // Close lets go of the databases, and stops the embedded PostgreSQL when this program started it.
 func (p *Program) Close(ctx context.Context) {
+	if p.Board != nil {
+		p.Board.Close(ctx)
+	}
 	if p.DB != nil {
 		p.DB.Close()
 	}

@@ -62,13 +62,14 @@ func newSelfReporter(p *ingest.Pipeline, o *ingest.Outcomes, project, key int64,
 
 // report sends an error of ours. Errors of the way into the database are not reported: they would come back by
 // the same way.
-func (r *selfReporter) report(_ context.Context, err error) {
+func (r *selfReporter) report(ctx context.Context, err error) {
 	if err == nil || isIngest(err) {
 		return
 	}
 	// All errors come by this one stack, so that what tells them apart is their text without its numbers and ids.
 	scope := sentry.NewScope()
 	scope.SetFingerprint([]string{"{{ default }}", grouping.Parameterize(err.Error())})
+	flagsContext(ctx, scope)
 	r.client.CaptureException(err, nil, scope)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"kibitz/app/accounts"
@@ -15,16 +16,23 @@ import (
 	"kibitz/ingest"
 )
 
+// wire is what connects switches with programs elsewhere.
+type wire struct {
+	flags  *flags.Flags
+	gate   *accounts.Gate
+	teller atomic.Pointer[flags.Sender] // nil when nobody is told of changes
+}
+
 // switchDoors are where programs elsewhere ask switches.
 func (s *server) switchDoors(ctx context.Context) (*web.SwitchDoors, error) {
-	s.flags = flags.New(s.Store, s.IDs, s.log)
-	key, err := s.flags.StreamKey(ctx)
+	s.wire.flags = flags.New(s.Store, s.IDs, s.log)
+	key, err := s.wire.flags.StreamKey(ctx)
 	if err != nil {
 		return nil, err
 	}
 	cfg := s.config.Doors
-	s.gate = accounts.NewGate(s.Store, s.log)
-	return &web.SwitchDoors{Environments: s.Board.Environments, Holder: s.Board.Holder, Config: s.Board.Config, Watch: s.Board.Watch, Gate: s.gate,
+	s.wire.gate = accounts.NewGate(s.Store, s.log)
+	return &web.SwitchDoors{Environments: s.Board.Environments, Holder: s.Board.Holder, Config: s.Board.Config, Watch: s.Board.Watch, Gate: s.wire.gate,
 		StreamKey: key, Origins: cfg.Origins, PublicTag: cfg.PublicTag, Streams: cfg.Streams}, nil
 }
 
@@ -75,16 +83,22 @@ func (s *server) startTelling(project int64) {
 	if len(cfg.Webhooks) == 0 {
 		return
 	}
-	s.teller = flags.NewSender(flags.SenderOptions{Addresses: cfg.Webhooks, Secret: cfg.WebhookSecret, Version: Version, Log: s.log,
+	s.wire.teller.Store(flags.NewSender(flags.SenderOptions{Addresses: cfg.Webhooks, Secret: cfg.WebhookSecret, Version: Version, Log: s.log,
 		Dropped: func(reason string, n int64) {
 			s.outcomes.Count(project, "switch_webhook", ingest.RateLimited, reason, n)
-		}})
-	s.changed.Store(&s.teller)
+		}}))
+}
+
+// stopTelling gives up what waits to be told, and counts it.
+func (s *server) stopTelling() {
+	if teller := s.wire.teller.Load(); teller != nil {
+		teller.Close()
+	}
 }
 
 // tellOf hands changes to those who are told.
 func (p *Program) tellOf(list []rollout.Change) {
-	teller := p.changed.Load()
+	teller := p.wire.teller.Load()
 	if teller == nil {
 		return
 	}
@@ -94,7 +108,7 @@ func (p *Program) tellOf(list []rollout.Change) {
 			items = append(items, flaghook.Item{ID: c.ChangeID, Action: flaghook.Action(c.Action), Flag: c.Flag, By: c.By, ByType: flaghook.ByType(c.ByType), At: c.At})
 		}
 	}
-	(*teller).Add(items)
+	teller.Add(items)
 }
 
 // switchWebhook is `kibitz switch webhook add|list|remove`: the secrets by which providers of flags tell us of changes.

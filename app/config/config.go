@@ -58,6 +58,11 @@ type Config struct {
 		PublicTag, WebhookSecret string
 		Streams                  int
 	}
+	Switches struct {
+		Listen, Advertise, Secret string
+		Peers                     []string
+		AutoCreate                bool
+	}
 	Metrics struct {
 		Open      bool
 		Endpoints int

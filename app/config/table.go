@@ -46,7 +46,7 @@ func table() []Setting {
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
 	t = append(t, doorsTable()...)
-	return slices.Concat(t, ingestTable(), syslogTable(), pglogTable(), perfTable(), exportTable(), reportTable(), databaseTable())
+	return slices.Concat(t, ingestTable(), syslogTable(), pglogTable(), perfTable(), switchesTable(), exportTable(), reportTable(), databaseTable())
 }
 
 // ingestTable is the limits of what is taken.
@@ -115,6 +115,22 @@ func perfTable() []Setting {
 		{"perf.request_days", "14", "days for which each request, its spans and log lines are kept", false, func(c *Config) value { return number{&c.Perf.RequestDays, 1, 3650} }},
 		{"perf.minute_days", "30", "days for which sums by the minute are kept", false, func(c *Config) value { return number{&c.Perf.MinuteDays, 2, 3650} }},
 		{"perf.hour_days", "400", "days for which sums by the hour and the day are kept", false, func(c *Config) value { return number{&c.Perf.HourDays, 2, 36500} }},
+	}
+}
+
+// switchesTable is how processes tell each other of switches.
+func switchesTable() []Setting {
+	return []Setting{
+		{"switches.listen", "127.0.0.1:0", "where the other processes tell this one of switches; on several machines an address that they reach, 10.0.0.5:7946 say", false,
+			func(c *Config) value { return address{&c.Switches.Listen} }},
+		{"switches.advertise", "", "address that they are told to use for it; that of switches.listen when empty", false,
+			func(c *Config) value { return text{&c.Switches.Advertise} }},
+		{"switches.peers", "", "addresses of other processes, with commas between; those that share the database are found by themselves", false,
+			func(c *Config) value { return list{&c.Switches.Peers} }},
+		{"switches.secret", "", "what these messages are signed with, the same everywhere; made by the database when empty", true,
+			func(c *Config) value { return text{&c.Switches.Secret} }},
+		{"switches.auto_create", "true", "make switches that code asks for and that are not there: off, with who asked", false,
+			func(c *Config) value { return yes{&c.Switches.AutoCreate} }},
 	}
 }
 

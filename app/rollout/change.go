@@ -16,7 +16,7 @@ import (
 // Limits of what a board holds.
 const (
 	// MaxSwitches is how many an environment may have.
-	MaxSwitches = 20_000
+	MaxSwitches = switches.MaxSwitches
 	// MaxEnvironments is how many environments there may be.
 	MaxEnvironments = 20
 )
@@ -33,6 +33,9 @@ type Edit struct {
 // Save makes a switch, or changes all of it but whether it is killed. *Conflict when Base is not how it stands; errs.Unprocessable
 // when something in it is wrong.
 func (b *Board) Save(ctx context.Context, e Edit) (Published, error) {
+	if e.Switch.State == "" {
+		e.Switch.State = switches.Off
+	}
 	if err := checkSwitch(e.Switch); err != nil {
 		return Published{}, err
 	}
@@ -83,9 +86,6 @@ func (b *Board) planCreate(v *view, s switches.Switch) ([]change, error) {
 	s.Killed = false
 	if s.Salt == "" {
 		s.Salt = newSalt()
-	}
-	if s.State == "" {
-		s.State = switches.Off
 	}
 	changes, err := b.set1(v, s, "create")
 	if _, was := v.kills[s.Key]; was != killed {

@@ -32,6 +32,7 @@ func (b *Board) attach(ctx context.Context, s *store.Store) {
 		b.log.Warn("cannot read switches; answering from what is known otherwise", "source", b.Health().Source, "err", err)
 	}
 	b.tasks.Go(func() { b.writer.run(b.ctx) })
+	b.tasks.Go(func() { b.makeOwn(b.ctx) })
 	b.tasks.Go(func() { b.beats(b.ctx, s) })
 	b.tasks.Go(func() { b.listens(b.ctx, s) })
 }
@@ -50,6 +51,25 @@ func (b *Board) readRows(ctx context.Context, s *store.Store) error {
 	b.heardFrom(FromDatabase)
 	b.storeMissing(records)
 	return nil
+}
+
+// makeOwn makes Kibitz's own switches where they are missing, once it is known what there is.
+func (b *Board) makeOwn(ctx context.Context) {
+	for tick := time.NewTicker(time.Second); ; {
+		if b.Health().Source != FromNothing {
+			tick.Stop()
+			break
+		}
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+	}
+	for _, s := range b.opts.Own {
+		b.make(ctx, Production, s, By{Name: "Kibitz", Kind: "kibitz"}, "a part of Kibitz that can be switched")
+	}
 }
 
 // storeMissing queues what the database has not, or older. Every process may do so: a line of history is written once, and the

@@ -48,10 +48,10 @@ type Health struct {
 
 // Health tells how this process stands.
 func (b *Board) Health() Health {
-	s := &b.state
+	s, address := &b.state, b.address()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := Health{Source: s.source, Heard: s.heard, DatabaseDown: s.down, Waiting: b.writer.Len(), Lost: s.lost.Load(), FileError: b.file.failure(), Address: b.address()}
+	h := Health{Source: s.source, Heard: s.heard, DatabaseDown: s.down, Waiting: b.writer.Len(), Lost: s.lost.Load(), FileError: b.file.failure(), Address: address}
 	if s.source == FromFile {
 		h.SavedAt = s.savedAt
 	}

@@ -39,6 +39,7 @@ func (b *Board) view(env string) *view {
 	v := b.views[env]
 	if v == nil {
 		v = newView(env)
+		v.holder.OnAnswer = b.opts.Answered
 		b.views[env] = v
 	}
 	return v
