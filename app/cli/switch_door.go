@@ -72,6 +72,8 @@ func answerSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequ
 		return saveSwitch(ctx, b, r)
 	case "segment":
 		return b.SaveSegment(ctx, r.Env, r.Segment, r.By, r.Why)
+	case "remove-segment":
+		return b.DeleteSegment(ctx, r.Env, r.Key, r.By, r.Why)
 	case "environment":
 		return b.AddEnvironment(ctx, r.Env, r.By)
 	case "set":
@@ -109,6 +111,9 @@ func setSwitch(ctx context.Context, b *rollout.Board, r switchRequest) (any, err
 func readSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequest) (any, error) {
 	if op == "processes" {
 		return fleet{b.Processes(), b.Health()}, nil
+	}
+	if op == "environments" {
+		return b.Environments(), nil
 	}
 	h := b.Holder(r.Env)
 	if h == nil {

@@ -13,10 +13,17 @@ import (
 type draft struct {
 	switches.Switch
 	notes []string
+	shut  bool // something was left out without which more people might have it
 }
 
 func (d *draft) note(format string, args ...any) {
 	d.notes = append(d.notes, fmt.Sprintf(format, args...))
+}
+
+// leaveOut notes a rule that is left out. Where it kept someone off, the switch is imported off.
+func (d *draft) leaveOut(answer switches.Rollout, format string, args ...any) {
+	d.note(format, args...)
+	d.shut = d.shut || answer.Percent < 100
 }
 
 // newDraft begins a switch that conditions decide. A colon would name a parent here, so it becomes a dot.

@@ -76,7 +76,7 @@ func Read(data []byte, format Format, env string) (File, error) {
 	if err := f.wrong.err(); err != nil {
 		return File{}, fmt.Errorf("cannot read file as %s: %w", format, err)
 	}
-	return f.finish(format), nil
+	return f.finish(format)
 }
 
 func readers() map[Format]func(*file, cursor) {
@@ -153,16 +153,20 @@ func (f *file) in(env string) *gathered {
 }
 
 // add takes a switch and what was lost of it. Two switches of one key are refused.
-func (g *gathered) add(at cursor, s switches.Switch, notes []string) {
-	if g.keys[s.Key] {
-		at.fail("a second switch %q in environment %s", s.Key, g.config.Environment)
+func (g *gathered) add(at cursor, d *draft) {
+	if g.keys[d.Key] {
+		at.fail("a second switch %q in environment %s", d.Key, g.config.Environment)
 		return
 	}
-	g.keys[s.Key] = true
-	g.config.Switches = append(g.config.Switches, s)
-	if len(notes) > 0 {
-		slices.Sort(notes)
-		g.reports = append(g.reports, Report{g.config.Environment, s.Key, slices.Compact(notes)})
+	g.keys[d.Key] = true
+	if d.shut && d.State != switches.Off {
+		d.State = switches.Off
+		d.note("is off until a person has looked at it: without what was left out more people might have it")
+	}
+	g.config.Switches = append(g.config.Switches, d.Switch)
+	if len(d.notes) > 0 {
+		slices.Sort(d.notes)
+		g.reports = append(g.reports, Report{g.config.Environment, d.Key, slices.Compact(d.notes)})
 	}
 }
 
@@ -189,24 +193,43 @@ func (g *gathered) lose(key, note string) {
 	g.reports = append(g.reports, Report{g.config.Environment, key, []string{note}})
 }
 
-func (f *file) finish(format Format) File {
+func (f *file) finish(format Format) (File, error) {
+	chosen, err := f.choose(format)
+	if err != nil {
+		return File{}, err
+	}
 	out := File{Format: format}
-	for _, g := range f.envs {
-		if f.env != "" && g.config.Environment != f.env && len(f.envs) > 1 {
-			continue
-		}
-		if f.env != "" && format != Kibitz {
-			for i := range g.reports {
-				g.reports[i].Environment = f.env
-			}
-			g.config.Environment = f.env
-		}
+	for _, g := range chosen {
 		sortConfig(&g.config)
 		g.check()
 		slices.SortFunc(g.reports, func(a, b Report) int { return strings.Compare(a.Key, b.Key) })
 		out.Environments, out.Reports = append(out.Environments, g.config), append(out.Reports, g.reports...)
 	}
-	return out
+	return out, nil
+}
+
+// choose takes the environment that was asked for. The only one of another tool's file is taken as that, since tools name
+// them as they like; our own file means what it says.
+func (f *file) choose(format Format) ([]*gathered, error) {
+	if f.env == "" {
+		return f.envs, nil
+	}
+	var names []string
+	for _, g := range f.envs {
+		if g.config.Environment == f.env {
+			return []*gathered{g}, nil
+		}
+		names = append(names, g.config.Environment)
+	}
+	if format == Kibitz || len(f.envs) != 1 {
+		return nil, fmt.Errorf("cannot take environment %s: the file has %s", f.env, strings.Join(names, ", "))
+	}
+	g := f.envs[0]
+	g.config.Environment = f.env
+	for i := range g.reports {
+		g.reports[i].Environment = f.env
+	}
+	return f.envs, nil
 }
 
 // sortConfig puts switches and segments in order of their keys.

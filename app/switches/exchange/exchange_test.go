@@ -123,7 +123,35 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// full is a configuration in which every field is said.
+// TestShut holds that what is left out never turns a switch on for more people.
+func TestShut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text string
+		want switches.State
+	}{
+		"launchdarkly off":  {`{"key": "a", "on": true, "variations": [true, false], "offVariation": 1, "fallthrough": {"variation": 0}, "rules": [{"clauses": [{"attribute": "x", "op": "cron", "values": ["y"]}], "variation": 1}]}`, switches.Off},
+		"launchdarkly on":   {`{"key": "a", "on": true, "variations": [true, false], "offVariation": 1, "fallthrough": {"variation": 1}, "rules": [{"clauses": [{"attribute": "x", "op": "cron", "values": ["y"]}], "variation": 0}]}`, switches.Partial},
+		"goff off":          {`a: {variations: {y: true, n: false}, targeting: [{query: x near 1, variation: n}], defaultRule: {variation: y}}`, switches.Off},
+		"goff on":           {`a: {variations: {y: true, n: false}, targeting: [{query: x near 1, variation: y}], defaultRule: {variation: n}}`, switches.Partial},
+		"gargoyle exclude":  {`[{"model": "gargoyle.switch", "pk": "a", "fields": {"status": 2, "value": {"gargoyle.builtins.IPAddressConditionSet": {"internal_ip": [["e", "1"]], "ip_address": [["i", "10.0.0.1"]]}}}}]`, switches.Off},
+		"unleash parent":    {`{"features": [{"name": "a", "enabled": true, "dependencies": [{"feature": "b", "enabled": false}]}]}`, switches.Off},
+		"unleash one of":    {`{"features": [{"name": "a", "enabled": true, "dependencies": [{"feature": "b", "variants": ["x", "y"]}]}, {"name": "b", "enabled": true}]}`, switches.Off},
+		"unleash strategy":  {`{"features": [{"name": "a", "enabled": true, "strategies": [{"name": "moon"}]}]}`, switches.Partial},
+		"gargoyle ordinary": {`[{"model": "gargoyle.switch", "pk": "a", "fields": {"status": 2, "value": {"x": {"y": [["i", "1"]]}}}}]`, switches.Partial},
+	} {
+		f, err := Read([]byte(c.text), Auto, "")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := f.Environments[0].Switches[0].State; got != c.want {
+			t.Errorf("%s: %s, want %s: %v", name, got, c.want, f.Reports)
+		}
+	}
+}
+
+// fullConfig is a configuration in which every field is said.
 func fullConfig() switches.Config {
 	half := 50.0
 	at := time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC)
@@ -168,6 +196,40 @@ func TestRoundTrip(t *testing.T) {
 	f, err := Read([]byte("kibitz: 1\nenvironments:\n- {environment: a, switches: []}\n- {environment: b}\n"), Kibitz, "b")
 	if err != nil || len(f.Environments) != 1 || f.Environments[0].Environment != "b" {
 		t.Error(f, err)
+	}
+	if _, err := Read([]byte("kibitz: 1\nenvironments:\n- {environment: a}\n"), Kibitz, "b"); err == nil || !strings.Contains(err.Error(), "the file has a") {
+		t.Error("another environment was taken:", err)
+	}
+}
+
+// TestPlan holds what is done, and that nothing is done twice.
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	was := fullConfig()
+	was.Switches = append(was.Switches, switches.Switch{Key: "gone", State: switches.On}, switches.Switch{Key: "live", State: switches.On, Salt: "s"})
+	was.Segments = append(was.Segments, switches.Segment{Key: "old"})
+	now := fullConfig()
+	now.Switches[1].Killed, now.Switches[1].Everyone.Percent = false, 50
+	now.Switches[1].Variants[3].Value = json.RawMessage(`{"z":2}`)
+	now.Switches = append(now.Switches, switches.Switch{Key: "live", State: switches.On, Killed: true}, switches.Switch{Key: "new", State: switches.Off})
+	now.Segments[0].Description = ""
+	var got []string
+	for _, s := range Plan(was, now, true) {
+		got = append(got, string(s.Action)+" "+s.What()+" "+strings.Join(s.Lines, "; "))
+	}
+	want := []string{
+		`change segment g description: gone, was "G"`,
+		`change a:b variants[3].value: new: {"z":2}; everyone.percent: 12.345 -> 50`,
+		`keep a:b stays killed, since a file never lets go what was killed: kibitz switch set a:b unkill`,
+		`kill live `, `create new `, `remove gone `, `remove segment old `,
+	}
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Fatalf("step %d: got\n%s\nwant\n%s", i, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if steps := Plan(fullConfig(), fullConfig(), true); len(steps) > 0 {
+		t.Error(steps)
 	}
 }
 
@@ -288,7 +350,10 @@ func FuzzRead(f *testing.F) {
 				}
 				again, err := Read(out.Bytes(), Kibitz, "")
 				if err != nil {
-					continue // a name that only another format may have, such as none
+					if !strings.Contains(err.Error(), "has no ") {
+						t.Fatalf("%v\n%s", err, out.String())
+					}
+					continue // an empty key, which only other formats may have
 				}
 				a, _ := json.Marshal(file.Environments)
 				b, _ := json.Marshal(again.Environments)

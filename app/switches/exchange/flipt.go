@@ -38,7 +38,7 @@ func readFlipt(f *file, c cursor) {
 		} else {
 			d.fliptVariant(flag)
 		}
-		g.add(flag, d.Switch, d.notes)
+		g.add(flag, d)
 	}
 }
 

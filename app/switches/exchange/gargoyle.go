@@ -26,7 +26,7 @@ func readGargoyle(f *file, c cursor) {
 			d.Description = fields.get("label").str()
 		}
 		d.gargoyle(fields)
-		f.in(f.name()).add(o, d.Switch, d.notes)
+		f.in(f.name()).add(o, d)
 	}
 }
 
@@ -100,6 +100,7 @@ func (d *draft) gargoyleConditions(c cursor) (includes, excludes switches.When) 
 				r, ok := d.gargoyleRule(set.key, field.key, parts[1])
 				switch kind := parts[0].str(); {
 				case !ok:
+					d.shut = d.shut || kind == "e"
 				case kind == "i":
 					includes = append(includes, []switches.Rule{r})
 				case kind == "e":

@@ -17,7 +17,7 @@ func readGoFF(f *file, c cursor) {
 		}
 		d := newDraft(flag.cursor, flag.key)
 		d.goff(flag.cursor)
-		f.in(f.name()).add(flag.cursor, d.Switch, d.notes)
+		f.in(f.name()).add(flag.cursor, d)
 	}
 }
 
@@ -65,7 +65,7 @@ func (d *draft) goffTarget(t cursor, names map[string]string) {
 	}
 	when, err := query(t.get("query"))
 	if err != nil {
-		d.note("rule %s is left out: its query %q cannot be carried: %v", clip(name), clip(t.get("query").text()), err)
+		d.leaveOut(d.goffRule(t, names, false), "rule %s is left out: its query %q cannot be carried: %v", clip(name), clip(t.get("query").text()), err)
 		return
 	}
 	d.set(name, when, d.goffRule(t, names, false))

@@ -81,7 +81,7 @@ func readKibitz(f *file, c cursor) {
 		for _, s := range env.get("switches").objects() {
 			var sw switches.Switch
 			if strict(s, &sw) {
-				g.add(s, sw, nil)
+				g.add(s, &draft{Switch: sw})
 			}
 		}
 		for _, s := range env.get("segments").objects() {

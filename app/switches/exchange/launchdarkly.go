@@ -89,7 +89,7 @@ func (g *gathered) launchDarkly(flag, env cursor) {
 	for _, r := range env.get("rules").objects() {
 		when, ok := d.clauses(r.get("clauses"))
 		if !ok {
-			d.note("a rule is left out: a clause of it cannot be carried")
+			d.leaveOut(d.answer(r), "a rule is left out: a clause of it cannot be carried")
 			continue
 		}
 		d.set(r.get("description").text(), when, d.answer(r))
@@ -101,7 +101,7 @@ func (g *gathered) launchDarkly(flag, env cursor) {
 		}
 	}
 	g.names[d.Key] = d.names
-	g.add(flag, d.Switch, d.notes)
+	g.add(flag, d.draft)
 }
 
 // vary reads the variations. Off is the off variation; null answers by the default of the code there.

@@ -30,7 +30,7 @@ func readUnleash(f *file, c cursor) {
 		for _, feature := range c.get("features").objects() {
 			d := newDraft(feature, feature.get("name").str())
 			u.read(d, feature, env)
-			g.add(feature, d.Switch, d.notes)
+			g.add(feature, d)
 		}
 	}
 }
@@ -335,12 +335,12 @@ func (d *draft) unleashRequires(lists ...cursor) {
 		for _, at := range list.objects() {
 			key := strings.ReplaceAll(at.get("feature").str(), ":", ".")
 			if !at.get("enabled").flag(true) {
-				d.note("requires that %s is off, which cannot be said here: the condition is left out", clip(key))
+				d.leaveOut(switches.Rollout{}, "requires that %s is off, which cannot be said here: the condition is left out", clip(key))
 				continue
 			}
 			variants := at.get("variants").strs()
 			if len(variants) > 1 {
-				d.note("requires one of several variants of %s; here any that is on", clip(key))
+				d.leaveOut(switches.Rollout{}, "requires one of several variants of %s; here any that is on", clip(key))
 				variants = nil
 			}
 			r := switches.Requirement{Key: key}

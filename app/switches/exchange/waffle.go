@@ -20,7 +20,7 @@ func readWaffle(f *file, c cursor) {
 		d := newDraft(o, fields.get("name").str())
 		d.Description = fields.get("note").str()
 		read(d, fields)
-		f.in(f.name()).add(o, d.Switch, d.notes)
+		f.in(f.name()).add(o, d)
 	}
 }
 
