@@ -23,8 +23,9 @@ func (d *doors) postFlag(v visit) error {
 	if err != nil {
 		return err
 	}
-	a := switches.Answer{Key: key, Reason: switches.NotFound}
-	if filter := v.filter(d, v.holder.Snapshot()); filter == nil || filter(key) {
+	// Of a key that there is none of the Holder is not asked: it would make it, which is for our own code.
+	a, s := switches.Answer{Key: key, Reason: switches.NotFound}, v.holder.Snapshot()
+	if filter := v.filter(d, s); s.Has(key) && (filter == nil || filter(key)) {
 		a = v.holder.Variant(key, &sub)
 	}
 	status := fiber.StatusOK

@@ -8,8 +8,8 @@ import (
 	"kibitz/app/switches/jsonout"
 )
 
-// PayloadOf is a value as Unleash's clients take it; nil for none, and for true and false.
-func PayloadOf(value json.RawMessage) *Payload {
+// payloadOf is a variant's value as Unleash's clients take it; nil for none, for true and false, and for what is only its name.
+func payloadOf(name string, value json.RawMessage) *Payload {
 	value = bytes.TrimSpace(value)
 	if len(value) == 0 || string(value) == "true" || string(value) == "false" || string(value) == "null" {
 		return nil
@@ -17,7 +17,7 @@ func PayloadOf(value json.RawMessage) *Payload {
 	switch c := value[0]; {
 	case c == '"':
 		var text string
-		if json.Unmarshal(value, &text) != nil {
+		if json.Unmarshal(value, &text) != nil || text == name {
 			return nil
 		}
 		return &Payload{"string", text}
@@ -48,7 +48,7 @@ type ToggleVariant struct {
 func ToggleOf(key, variant string, value json.RawMessage, boolean bool) Toggle {
 	t := Toggle{Name: key, Enabled: true, Variant: ToggleVariant{Name: "disabled", FeatureEnabled: true}}
 	if !boolean {
-		t.Variant = ToggleVariant{Name: variant, Enabled: true, Payload: PayloadOf(value), FeatureEnabled: true}
+		t.Variant = ToggleVariant{Name: variant, Enabled: true, Payload: payloadOf(variant, value), FeatureEnabled: true}
 	}
 	return t
 }

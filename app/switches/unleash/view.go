@@ -425,7 +425,7 @@ func thousandths(split []switches.Weight, n *Note) []int {
 func payload(s *switches.Switch, name string) *Payload {
 	for _, v := range s.Variants {
 		if v.Name == name {
-			return PayloadOf(v.Value)
+			return payloadOf(name, v.Value)
 		}
 	}
 	return nil
