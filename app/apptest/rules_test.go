@@ -22,8 +22,8 @@ var layers = map[string]int{
 	"app/switches/peers": 1, "app/rollout": 3,
 	"app/switches/ofrep": 2, "app/switches/unleash": 2, "app/switches/openfeature": 2, "app/switches/flaghook": 1, "app/switches/jsonout": 0, "app/flags": 3,
 	"app/hostmetrics": 0, "app/trace": 0, "app/trace/tracetest": 1, "app/sketch": 0, "ingest/sqltext": 0,
-	"app/switches/switchestest": 2, "app/switches/switchfiber": 2,
 	"app/switches/guard": 0, "app/switches/guard/simulate": 1, "app/switches/exchange": 2,
+	"app/switches/switchestest": 2, "app/switches/benchmark": 2, "app/switches/switchfiber": 2,
 	"app/errs": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
 	"views/ui": 0, "views/charts": 0, "migrations": 0, "static": 0, "app/db/pglocal": 0,
 }

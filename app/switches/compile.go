@@ -32,6 +32,7 @@ type variant struct {
 type compiled struct {
 	key      string
 	gated    bool // something stands before the sets and shares
+	plain    bool // there is nothing but everyone's share
 	killed   bool
 	broken   string // why it answers off; "" is sound
 	state    State
@@ -85,14 +86,16 @@ type set struct {
 }
 
 type rollout struct {
-	limit    int // in buckets of all
-	whole    bool
-	plain    Reason // where no bucket decides
-	from, to int    // the buckets that are in, the last not included
-	heldTo   int    // those from to until here are held out
-	split    []weighed
-	total    uint32 // of whole weights, for Unleash's clients
-	cond     string
+	limit   int    // in buckets of all
+	fixed   bool   // nobody is in, or everybody
+	plain   Reason // where no bucket decides
+	from    int    // the first bucket that is in
+	width   uint   // how many are
+	heldTo  int    // those behind them until here are held out
+	special bool   // there is a split, or one is held out
+	split   []weighed
+	total   uint32 // of whole weights, for Unleash's clients
+	cond    string
 }
 
 type weighed struct {

@@ -51,8 +51,10 @@ func (k *compiler) compileSet(c *compiled, s Set, cond string) set {
 // settle works out the buckets: the first limit of the switch's stretch, less those from holdFrom on.
 func (r *rollout) settle(c *compiled, holdFrom int) {
 	stretch := func(n int) int { return c.skip + (n*c.take+Buckets-1)/Buckets }
-	r.whole = r.limit == Buckets && c.take == Buckets && holdFrom == Buckets
-	r.from, r.to, r.heldTo = c.skip, stretch(min(r.limit, holdFrom)), stretch(r.limit)
+	r.fixed = r.limit == 0 || r.limit == Buckets && c.take == Buckets && holdFrom == Buckets
+	r.from, r.heldTo = c.skip, stretch(r.limit)
+	r.width = uint(stretch(min(r.limit, holdFrom)) - r.from)
+	r.special = len(r.split) > 0 || holdFrom < r.limit
 }
 
 func (k *compiler) compileRollout(c *compiled, r Rollout, cond string) rollout {

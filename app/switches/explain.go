@@ -38,6 +38,9 @@ type tracer struct {
 	depth int
 }
 
+// It is kept out of line, since where it is inlined answers without it get slower.
+//
+//go:noinline
 func (t *tracer) add(what string, matched bool, why string) {
 	if t == nil {
 		return
@@ -141,7 +144,7 @@ func (r *rule) found(sub *Subject) string {
 	case len(values) == 0:
 		return cut(r.name) + " is absent"
 	case r.code == opShare:
-		return fmt.Sprintf("%s %s lands on %s, needs under %s", cut(r.name), values[0], percentText(bucket(r.seed, sub.first(r.field, r.name))), percentText(r.limit))
+		return fmt.Sprintf("%s %s lands on %s, needs under %s", cut(r.name), values[0], percentText(BucketOf(r.seed, sub.first(r.field, r.name))), percentText(r.limit))
 	}
 	return cut(r.name) + " is " + strings.Join(values, ", ")
 }
@@ -156,6 +159,8 @@ func (r *rule) foundSegments(sub *Subject) string {
 }
 
 // missing says that nobody can be divided who has no id.
+//
+//go:noinline
 func (t *tracer) missing(c *compiled, r *rollout) {
 	if t == nil {
 		return
@@ -171,7 +176,7 @@ func (t *tracer) landed(c *compiled, r *rollout, b int) {
 	}
 	switch {
 	case r.held(b):
-		why += fmt.Sprintf(": held out, as all from %s on, while the ramp goes on", percentText(r.to))
+		why += fmt.Sprintf(": held out, as all from %s on, while the ramp goes on", percentText(r.from+int(r.width)))
 	case r.in(b):
 		why += ": in"
 	default:

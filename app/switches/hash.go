@@ -21,10 +21,11 @@ const (
 // mix is the 64-bit finaliser of MurmurHash3 (Austin Appleby, public domain). It is what keeps switches with alike names, or ids
 // that count upwards, from taking the same people.
 func Bucket(salt, id string) int {
-	return bucket(xxhash.Sum64String(salt), id)
+	return BucketOf(xxhash.Sum64String(salt), id)
 }
 
-func bucket(seed uint64, id string) int { return scale(mix(xxhash.Sum64String(id) ^ seed)) }
+// BucketOf is Bucket for those who have the salt's xxh64 at hand.
+func BucketOf(seed uint64, id string) int { return scale(mix(xxhash.Sum64String(id) ^ seed)) }
 
 // scale maps 64 bits evenly to a bucket, without a division.
 func scale(h uint64) int {

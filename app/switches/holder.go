@@ -17,17 +17,17 @@ type Holder struct {
 	table       atomic.Pointer[table]
 	asked       askedKeys
 
-	mu     sync.Mutex        // for what follows
-	real   *Snapshot         // as published, without what is forced
-	forced map[string]string // answers that a test forces, by key
-	old    []*table          // not in force any more, youngest first, that may have counts
-	left   map[keyVariant]int64
+	mu     sync.Mutex           // for what follows
+	real   *Snapshot            // as published, without what is forced
+	forced map[string]string    // answers that a test forces, by key
+	left   map[keyVariant]int64 // counts of snapshots that are not in force any more
 }
 
 // table is a snapshot and its counters.
 type table struct {
 	*Snapshot
 	counters counters
+	retired  atomic.Bool // replaced by another
 }
 
 type keyVariant struct{ key, variant string }
@@ -42,9 +42,6 @@ func NewHolder(environment string) *Holder {
 // Environment is the environment that the Holder answers for.
 func (h *Holder) Environment() string { return h.environment }
 
-// oldTables is how many tables are kept after they were replaced, for answers that are being given just then.
-const oldTables = 4
-
 // Publish puts a snapshot in force at once: every answer from now on is its.
 func (h *Holder) Publish(s *Snapshot) {
 	h.mu.Lock()
@@ -55,14 +52,24 @@ func (h *Holder) Publish(s *Snapshot) {
 
 func (h *Holder) publish() {
 	s := h.real.force(h.forced)
-	before := h.table.Swap(&table{s, newCounters(s.slots)})
-	if before == nil {
-		return
+	before := h.table.Swap(&table{Snapshot: s, counters: newCounters(s.slots)})
+	if before != nil {
+		before.retired.Store(true)
+		before.drain(h.keep)
 	}
-	h.old = append([]*table{before}, h.old...)
-	for len(h.old) > oldTables {
-		h.old[oldTables].drain(func(key, variant string, n int64) { h.left[keyVariant{key, variant}] += n })
-		h.old = h.old[:oldTables]
+}
+
+// keep puts counts of tables that are not in force any more aside.
+func (h *Holder) keep(key, variant string, n int64) { h.left[keyVariant{key, variant}] += n }
+
+// count counts an answer of a table. When the table was replaced just then, its counts have been taken already, or are about to be:
+// whoever finds it so takes them again, so that none is ever lost.
+func (h *Holder) count(t *table, slot int) {
+	t.counters.add(slot)
+	if t.retired.Load() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		t.drain(h.keep)
 	}
 }
 
@@ -78,7 +85,7 @@ func (h *Holder) On(key string, sub *Subject) bool {
 		return false
 	}
 	v := c.decide(someone(sub), nil)
-	t.counters.add(c.slot + int(v.variant))
+	h.count(t, c.slot+int(v.variant))
 	return v.variant != c.off
 }
 
@@ -94,25 +101,24 @@ func (h *Holder) answer(t *table, key string, sub *Subject) Answer {
 		return Answer{Key: key, Reason: NotFound, Bucket: -1}
 	}
 	v := c.decide(someone(sub), nil)
-	t.counters.add(c.slot + int(v.variant))
+	h.count(t, c.slot+int(v.variant))
 	return c.answer(v)
 }
 
-// Drain hands over how often each variant was given since the last Drain. An answer that is given while several Publish go by
-// is counted by a later Drain.
+// Drain hands over how often each variant was given since the last Drain; each answer is in one Drain, and only one.
 func (h *Holder) Drain(each func(key, variant string, n int64)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	sums := h.left
-	h.left = map[keyVariant]int64{}
-	add := func(key, variant string, n int64) { sums[keyVariant{key, variant}] += n }
-	h.table.Load().drain(add)
-	for _, t := range h.old {
-		t.drain(add)
-	}
-	for kv, n := range sums {
+	for kv, n := range h.takeCounts() {
 		each(kv.key, kv.variant, n)
 	}
+}
+
+func (h *Holder) takeCounts() map[keyVariant]int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.table.Load().drain(h.keep)
+	sums := h.left
+	h.left = map[keyVariant]int64{}
+	return sums
 }
 
 func (t *table) drain(each func(key, variant string, n int64)) {

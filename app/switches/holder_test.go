@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kibitz/app/switches"
+	"kibitz/app/switches/benchmark"
 	"kibitz/app/switches/switchestest"
 )
 
@@ -147,10 +148,10 @@ func TestForce(t *testing.T) {
 
 // TestNoAllocations holds that answers with a share, and with two attributes and a share, allocate nothing, counted.
 func TestNoAllocations(t *testing.T) {
-	snap, _ := switches.Compile(benchConfig(), noon)
+	snap, _ := switches.Compile(benchmark.Config(), noon)
 	h := switches.NewHolder("production")
 	h.Publish(snap)
-	subjects := benchSubjects()
+	subjects := benchmark.Subjects()
 	for _, key := range []string{"share", "rules"} {
 		i := 0
 		if n := testing.AllocsPerRun(1000, func() { i++; h.On(key, &subjects[i]) }); n > 0 {
@@ -180,7 +181,7 @@ func TestTenThousand(t *testing.T) {
 
 func manySwitches(n int) switches.Config {
 	c := switches.Config{Environment: "production", Segments: []switches.Segment{{Key: "g", When: switches.When{{ruleOf("role", switches.Is, "staff")}}}}}
-	rules := benchConfig().Switches[1001]
+	rules := benchmark.Config().Switches[999]
 	for i := range n {
 		s := rules
 		s.Key = fmt.Sprintf("group-%d", i)

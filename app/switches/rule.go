@@ -180,7 +180,7 @@ func (r *rule) fits(text string, num float64, kind Kind) bool {
 	case opPresent:
 		return true
 	case opShare:
-		return bucket(r.seed, text) < r.limit
+		return BucketOf(r.seed, text) < r.limit
 	case opIn:
 		ip, err := netip.ParseAddr(text)
 		return err == nil && r.inNets(ip)

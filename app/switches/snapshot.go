@@ -102,14 +102,18 @@ type Answer struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// verdict is an Answer in little: it fits into registers.
+// verdict is an Answer in little. With more than four fields the compiler would keep it in memory, which takes twice as long.
 type verdict struct {
 	cond    *string
-	bucket  int32
+	bucket  int32 // or noBucket, noID
 	variant uint8
 	reason  Reason
-	missing bool
 }
+
+const (
+	noBucket = -1 // no share was asked
+	noID     = -2 // the subject has nothing to be divided by
+)
 
 // Eval answers one switch for a subject; nil is nobody. It does not count as an exposure (see Holder).
 func (s *Snapshot) Eval(key string, sub *Subject) Answer {
@@ -129,8 +133,8 @@ func someone(sub *Subject) *Subject {
 
 func (c *compiled) answer(v verdict) Answer {
 	chosen := &c.variants[v.variant]
-	a := Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason, Condition: *v.cond, Bucket: int(v.bucket)}
-	if v.missing {
+	a := Answer{Key: c.key, Variant: chosen.name, On: v.variant != c.off, Value: chosen.value, Reason: v.reason, Condition: *v.cond, Bucket: max(int(v.bucket), noBucket)}
+	if v.bucket == noID {
 		for c.state == Inherit && c.parent != nil {
 			c = c.parent
 		}
@@ -147,14 +151,22 @@ var (
 )
 
 func (c *compiled) offFor(reason Reason, cond *string) verdict {
-	return verdict{variant: c.off, reason: reason, cond: cond, bucket: -1}
+	return verdict{cond, noBucket, c.off, reason}
 }
 
 // decide is the order in which things are asked. t, when not nil, is told of each.
 func (c *compiled) decide(sub *Subject, t *tracer) verdict {
-	if !c.gated { // the usual case first
+	switch { // the usual cases first
+	case c.plain:
+		return c.share(&c.everyone, sub, t)
+	case !c.gated:
 		return c.partial(sub, t)
 	}
+	return c.decideGated(sub, t)
+}
+
+// decideGated begins with what may stand before sets and shares.
+func (c *compiled) decideGated(sub *Subject, t *tracer) verdict {
 	if c.killed {
 		t.add("kill", true, "the switch is killed, which stands above everything")
 		return c.offFor(Disabled, &condKill)
@@ -195,6 +207,7 @@ func (c *compiled) decide(sub *Subject, t *tracer) verdict {
 // gate notes, once all is known, whether anything stands before the sets and shares.
 func (c *compiled) gate() {
 	c.gated = c.killed || c.broken != "" || c.parent != nil || c.state != Partial || c.labs != nil || len(c.requires)+len(c.overrides) > 0
+	c.plain = !c.gated && len(c.sets) == 0
 }
 
 // required asks the switches that have to be on.
@@ -230,7 +243,7 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 		o := &c.overrides[i]
 		if v, ok := o.variant[sub.first(o.by, o.name)]; ok {
 			t.add("override", true, "the subject has one")
-			return verdict{variant: v, reason: TargetingMatch, cond: &condOverride, bucket: -1}, true
+			return verdict{&condOverride, noBucket, v, TargetingMatch}, true
 		}
 	}
 	if c.labs == nil || c.state == Off {
@@ -246,7 +259,7 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 	}
 	if _, in := c.labs.in[id]; in {
 		t.add("labs", true, "opted in")
-		return verdict{variant: c.on, reason: TargetingMatch, cond: &condLabs, bucket: -1}, true
+		return verdict{&condLabs, noBucket, c.on, TargetingMatch}, true
 	}
 	t.add("labs", false, "neither opted in nor out")
 	return verdict{}, false
@@ -256,10 +269,10 @@ func (c *compiled) personal(sub *Subject, t *tracer) (verdict, bool) {
 func (c *compiled) everybody(sub *Subject, t *tracer) verdict {
 	if len(c.everyone.split) == 0 {
 		t.add("on", true, "the switch is on for everyone")
-		return verdict{variant: c.on, reason: Static, cond: &condOn, bucket: -1}
+		return verdict{&condOn, noBucket, c.on, Static}
 	}
 	t.add("on", true, "the switch is on for everyone, who are divided among its variants")
-	v := c.drawn(&c.everyone, c.subjectID(sub), -1)
+	v := c.drawn(&c.everyone, c.subjectID(sub))
 	v.cond = &condOn
 	return v
 }
@@ -275,27 +288,50 @@ func (c *compiled) partial(sub *Subject, t *tracer) verdict {
 	return c.share(&c.everyone, sub, t)
 }
 
-// share decides whether the subject is in a rollout, and what it gets.
+// share decides whether the subject is in a rollout, and what it gets. It is the way of nearly all answers: whether a subject is in is
+// chance, which no processor foresees, so the usual case has no branch on it.
 func (c *compiled) share(r *rollout, sub *Subject, t *tracer) verdict {
-	if r.limit == 0 || r.whole {
+	if r.fixed {
 		return c.unshared(r, sub, t)
 	}
-	id := c.subjectID(sub)
-	if id == "" {
-		t.missing(c, r)
-		return verdict{cond: &r.cond, bucket: -1, variant: c.off, reason: Default, missing: true}
+	id := sub.ID
+	if id == "" || c.by != fieldUser {
+		if id = c.subjectID(sub); id == "" {
+			t.missing(c, r)
+			return verdict{&r.cond, noID, c.off, Default}
+		}
 	}
-	b := c.bucketOf(id)
+	b := 0
+	if c.unleash {
+		b = unleashBucket(c.salt, id)
+	} else {
+		b = BucketOf(c.seed, id)
+	}
 	if t != nil {
 		t.landed(c, r, b)
 	}
-	switch {
-	case r.in(b):
-		return c.drawn(r, id, b)
-	case r.held(b):
-		return verdict{cond: &condHoldout, bucket: int32(b), variant: c.off, reason: Split}
+	if r.special {
+		return c.special(r, id, b)
 	}
-	return verdict{cond: &r.cond, bucket: int32(b), variant: c.off, reason: Split}
+	variant := c.off
+	if uint(b-r.from) < r.width {
+		variant = c.on
+	}
+	return verdict{&r.cond, int32(b), variant, Split}
+}
+
+// special is for the few rollouts that have a split, or a part that is held out.
+func (c *compiled) special(r *rollout, id string, b int) verdict {
+	v := verdict{&r.cond, int32(b), c.off, Split}
+	switch {
+	case r.held(b):
+		v.cond = &condHoldout
+	case r.in(b) && len(r.split) > 0:
+		v.variant = c.draw(r, id)
+	case r.in(b):
+		v.variant = c.on
+	}
+	return v
 }
 
 // unshared is a rollout that nobody is in, or everybody.
@@ -306,30 +342,31 @@ func (c *compiled) unshared(r *rollout, sub *Subject, t *tracer) verdict {
 		return c.offFor(r.plain, &r.cond)
 	case len(r.split) == 0:
 		t.add(r.cond, true, "100 %: all of them")
-		return verdict{cond: &r.cond, bucket: -1, variant: c.on, reason: r.plain}
+		return verdict{&r.cond, noBucket, c.on, r.plain}
 	}
 	t.add(r.cond, true, "100 %: all of them, divided among the variants")
-	return c.drawn(r, c.subjectID(sub), -1)
+	return c.drawn(r, c.subjectID(sub))
 }
 
 // in says whether a bucket gets it; held, whether it only does not because it is held out.
-func (r *rollout) in(b int) bool { return b >= r.from && b < r.to }
+func (r *rollout) in(b int) bool { return uint(b-r.from) < r.width }
 
-func (r *rollout) held(b int) bool { return b >= r.to && b < r.heldTo }
+func (r *rollout) held(b int) bool { return b >= r.from+int(r.width) && b < r.heldTo }
 
-// drawn is the variant of one who is in.
-func (c *compiled) drawn(r *rollout, id string, b int) verdict {
-	v := verdict{variant: c.on, reason: Split, cond: &r.cond, bucket: int32(b)}
-	switch {
-	case len(r.split) == 0:
-	case id == "":
-		v.missing, v.reason = true, Default
-	case c.unleash:
-		v.variant = r.unleash(c.salt, id)
-	default:
-		v.variant = r.draw(xxhash.Sum64String(id))
+// drawn is the variant of one of all those of a split.
+func (c *compiled) drawn(r *rollout, id string) verdict {
+	if id == "" {
+		return verdict{&r.cond, noID, c.on, Default}
 	}
-	return v
+	return verdict{&r.cond, noBucket, c.draw(r, id), Split}
+}
+
+// draw is the variant that an id gets of a split.
+func (c *compiled) draw(r *rollout, id string) uint8 {
+	if c.unleash {
+		return r.unleash(c.salt, id)
+	}
+	return r.draw(xxhash.Sum64String(id))
 }
 
 func (r *rollout) draw(id uint64) uint8 {
@@ -352,13 +389,6 @@ func (r *rollout) unleash(group, id string) uint8 {
 		}
 	}
 	return r.split[len(r.split)-1].variant
-}
-
-func (c *compiled) bucketOf(id string) int {
-	if c.unleash {
-		return unleashBucket(c.salt, id)
-	}
-	return bucket(c.seed, id)
 }
 
 // subjectID is what the switch divides. By default that is the person, or the browser of one who has not signed in. A switch that
