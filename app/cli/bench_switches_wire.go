@@ -77,7 +77,8 @@ func (w *wireBench) prepare(ctx context.Context) (err error) {
 		var req switchRequest
 		req.Env, req.Key = rollout.Production, fmt.Sprint("bench-", i)
 		req.Switch.Key = req.Key
-		if err = w.call.askSwitches(ctx, "add", req, nil); err == nil {
+		var done rollout.Published
+		if err = w.call.askSwitches(ctx, "add", req, &done); err == nil {
 			err = w.set(ctx, req.Key, "50%")
 		}
 	}
