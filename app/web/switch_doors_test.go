@@ -452,3 +452,9 @@ func TestDoorsWithoutDatabase(t *testing.T) {
 		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
 }
+
+// withPlan is a switch that is on for a plan.
+func withPlan() switches.Switch {
+	return switches.Switch{Key: "pro", State: switches.Partial, Sets: []switches.Set{{When: switches.When{{{Attribute: "plan", Op: switches.Is, Values: []string{"pro"}}}},
+		Rollout: switches.Rollout{Percent: 100}}}}
+}
