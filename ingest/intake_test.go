@@ -174,6 +174,17 @@ func TestLargeBatches(t *testing.T) {
 	if len(records) != 4 { // two with the most spans, then 500 and the rest
 		t.Errorf("%d records", len(records))
 	}
+	items := 0
+	for i := range records {
+		read, err := parseRecord(appendRecord(nil, &records[i])) // as the drain gets it
+		if err != nil {
+			t.Fatal(err)
+		}
+		items += read.Items
+	}
+	if items != len(list) {
+		t.Errorf("the records say that they hold %d of %d", items, len(list))
+	}
 	if err := l.AcceptRequests(t.Context(), Source{Project: 7}, list); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func (p *Pipeline) AcceptPortion(ctx context.Context, from Source, portion pglog
 		if err != nil {
 			return err
 		}
-		records = append(records, p.packed(from, KindPortion, raw))
+		records = append(records, p.packed(from, KindPortion, 0, raw))
 	}
 	err := p.spool.Append(ctx, records...)
 	if err != nil && portion.Seq == 0 { // one with a number comes again

@@ -13,7 +13,7 @@ import (
 //	checksum uint32   CRC-32C of everything after it
 //	kind     uint8
 //	id, project, key, received (milliseconds)   int64 each
-//	event id 16 bytes
+//	event id 16 bytes; of requests and log lines their number instead, uint32 and zeros (all zero: not known)
 //	ip       uint8 length and as many bytes
 //	payload  the rest
 const (
@@ -42,7 +42,7 @@ func appendRecord(b []byte, r *Record) []byte {
 	for _, n := range []int64{r.ID, r.Project, r.KeyID, r.Received.UnixMilli()} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(n))
 	}
-	b = append(b, r.EventID[:]...)
+	b = r.appendEvent(b)
 	b = append(b, byte(len(ip)))
 	b = append(b, ip...)
 	b = append(b, r.Payload...)
@@ -50,6 +50,30 @@ func appendRecord(b []byte, r *Record) []byte {
 	binary.LittleEndian.PutUint32(b[start:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(b[start+4:], crc32.Checksum(body, castagnoli))
 	return b
+}
+
+// counted tells whether a record has a number of items in place of an event's id.
+func (r *Record) counted() bool { return r.Kind == KindRequests || r.Kind == KindLogs }
+
+func (r *Record) appendEvent(b []byte) []byte {
+	if !r.counted() {
+		return append(b, r.EventID[:]...)
+	}
+	var field [16]byte
+	binary.LittleEndian.PutUint32(field[:], uint32(r.Items))
+	return append(b, field[:]...)
+}
+
+func (r *Record) parseEvent(field []byte) error {
+	if !r.counted() {
+		copy(r.EventID[:], field)
+		return nil
+	}
+	if [12]byte(field[4:]) != [12]byte{} {
+		return errTorn
+	}
+	r.Items = int(binary.LittleEndian.Uint32(field))
+	return nil
 }
 
 // readLength is the size of the whole record that begins with head; errTorn when none does.
@@ -69,7 +93,9 @@ func parseRecord(b []byte) (r Record, err error) {
 	}
 	number := func(n int) int64 { return int64(binary.LittleEndian.Uint64(body[1+8*n:])) }
 	r = Record{Kind: Kind(body[0]), ID: number(0), Project: number(1), KeyID: number(2), Received: time.UnixMilli(number(3)).UTC()}
-	copy(r.EventID[:], body[33:49])
+	if err := r.parseEvent(body[33:49]); err != nil {
+		return r, err
+	}
 	ip := int(body[49])
 	if recordFixed+ip > len(body) {
 		return r, errTorn

@@ -33,7 +33,7 @@ func (p *Pipeline) AcceptLogs(ctx context.Context, from Source, lines []trace.Lo
 func (p *Pipeline) requestRecords(from Source, requests []trace.Request) (records []Record) {
 	for rest := requests; len(rest) > 0; {
 		n := batchOf(rest)
-		records = append(records, p.packed(from, KindRequests, trace.Append(nil, rest[:n])))
+		records = append(records, p.packed(from, KindRequests, n, trace.Append(nil, rest[:n])))
 		rest = rest[n:]
 	}
 	return records
@@ -53,14 +53,14 @@ func batchOf(requests []trace.Request) int {
 func (p *Pipeline) logRecords(from Source, lines []trace.LogLine) (records []Record) {
 	for rest := lines; len(rest) > 0; {
 		n := min(len(rest), maxRecordItems)
-		records = append(records, p.packed(from, KindLogs, trace.AppendLogs(nil, rest[:n])))
+		records = append(records, p.packed(from, KindLogs, n, trace.AppendLogs(nil, rest[:n])))
 		rest = rest[n:]
 	}
 	return records
 }
 
-func (p *Pipeline) packed(from Source, kind Kind, raw []byte) Record {
-	return Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: kind, Received: from.Received,
+func (p *Pipeline) packed(from Source, kind Kind, items int, raw []byte) Record {
+	return Record{ID: p.ids.Next(), Project: from.Project, KeyID: from.KeyID, Kind: kind, Items: items, Received: from.Received,
 		RemoteIP: from.RemoteIP, Payload: p.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/4))}
 }
 

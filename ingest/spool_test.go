@@ -444,6 +444,8 @@ func TestPipeline(t *testing.T) {
 func FuzzParseRecord(f *testing.F) {
 	r := rec(1)
 	f.Add(appendRecord(nil, &r))
+	r.Kind, r.EventID, r.Items = KindRequests, [16]byte{}, 500
+	f.Add(appendRecord(nil, &r))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) < recordHead {
 			return

@@ -28,6 +28,7 @@ type Record struct {
 	Kind     Kind
 	Received time.Time // server clock, UTC, milliseconds
 	EventID  [16]byte
+	Items    int    // requests or log lines in it; 0: not known, or another kind
 	RemoteIP string // for user.ip_address {{auto}}; "" when unknown
 	Payload  []byte
 }

@@ -45,7 +45,7 @@ func bench(ctx context.Context, c *call) error {
 	}
 	if len(c.args) == 0 || c.args[0] != "ingest" {
 		return c.wrong("say `kibitz bench ingest [--for 15s] [--senders 32] [--kill]`, `kibitz bench rehearsal [--events 200000]`, `kibitz bench requests [--for 15s]`, `kibitz bench guard [--runs 1000]`, " +
-			"`kibitz bench perf [--rounds 7] [--for 3s] [--senders 8]` or `kibitz bench switches [--rounds 5] [--only SECTION]`")
+			"`kibitz bench perf [--rounds 20] [--for 2s] [--senders 8] [--only events|pages]` or `kibitz bench switches [--rounds 5] [--only SECTION]`")
 	}
 	f := c.flags("bench ingest")
 	b := &ingestBench{out: c.out, log: c.err}

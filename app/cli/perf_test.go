@@ -85,6 +85,66 @@ func TestRecorderRefused(t *testing.T) {
 	}
 }
 
+// TestRecorderCrowd holds that requests which come by the thousand are each in a stored one's weight, or counted as refused, and
+// that stored and folded ones are as many.
+func TestRecorderCrowd(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	for _, refused := range []bool{false, true} {
+		self, spool, outcomes := newSelf(t)
+		cfg, err := config.Load("", nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &server{Program: &Program{config: cfg, log: self.log}, pipeline: self.pipeline, outcomes: outcomes}
+		rec := s.newRecorder(7, 8)
+		self.close()
+		if refused {
+			spool.Close()
+		}
+		for range n {
+			_, q := rec.Start(context.Background(), perf.Info{Name: "/api/:project/envelope", Source: "route", Method: "POST"})
+			q.SetStatus(200)
+			q.Finish()
+		}
+		rec.Close(context.Background())
+		rows, weight := int64(0), 0.0
+		if !refused {
+			rows, weight = stored(t, spool)
+		}
+		counts := map[string]int64{}
+		for _, o := range outcomes.Pending() {
+			counts[string(o.Outcome)+"/"+o.Reason] += o.N
+		}
+		if refused && (len(counts) != 1 || counts["rate_limited/spool_unavailable"] != n) {
+			t.Errorf("refused: %v", counts)
+		}
+		if !refused && (weight != n || rows < selfBusy || len(counts) != 1 || counts["filtered/folded"] != n-rows || rows > n/2) {
+			t.Errorf("%d rows stand for %v requests; counted %v", rows, weight, counts)
+		}
+	}
+}
+
+// stored is how many requests are in the spool, and for how many they stand.
+func stored(t *testing.T, spool *ingest.Spool) (rows int64, weight float64) {
+	t.Helper()
+	d, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range spooled(t, spool) {
+		u, err := r.Unpack(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows += int64(len(u.Requests))
+		for i := range u.Requests {
+			weight += u.Requests[i].Weight
+		}
+	}
+	return rows, weight
+}
+
 // TestRecorderYields holds that a spool above its high water takes none of our own requests, and that they are counted.
 func TestRecorderYields(t *testing.T) {
 	t.Parallel()

@@ -119,8 +119,13 @@ func (f *Forwarder) notify() {
 	}
 }
 
-// discard counts the requests of a record that is not sent.
+// discard counts the requests of a record that is not sent. It runs on the drain, so that only a record of an older program,
+// which did not write how many there are, is unfolded for it.
 func (f *Forwarder) discard(r ingest.Record, reason string) {
+	if r.Items > 0 {
+		f.drop(r.Project, reason, int64(r.Items))
+		return
+	}
 	u, err := r.Unpack(f.zstd)
 	if err != nil {
 		f.drop(r.Project, Damaged, 1)

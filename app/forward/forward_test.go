@@ -304,6 +304,16 @@ func TestForwardDamaged(t *testing.T) {
 	l.want(t, 1, map[string]int64{"7 forward_damaged": 1})
 }
 
+// TestForwardCountsByNumber holds that a record that does not fit is counted by the number beside it, without being read.
+func TestForwardCountsByNumber(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, answer{200, "", "{}"})
+	l := newLane(t, r, func(o *forward.Options) { o.Queue = 3 })
+	l.Offer([]ingest.Record{{Project: 7, Kind: ingest.KindRequests, Items: 500, Payload: []byte("no zstd")}, record(t, 7, request(1), request(2))})
+	l.end()
+	l.want(t, 0, map[string]int64{"7 forward_queue_full": 502})
+}
+
 type sink struct {
 	ingest.Sink
 	err error

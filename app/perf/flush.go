@@ -3,6 +3,7 @@ package perf
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,60 +13,51 @@ import (
 
 // run serves the sink until Close.
 func (r *Recorder) run() {
+	defer close(r.done)
 	tick := time.NewTicker(r.o.Interval)
 	defer tick.Stop()
-	batch := make([]*recording, 0, r.o.Batch)
+	var spare []*recording
 	for open := true; open; {
 		var flushed chan struct{}
 		select {
-		case b := <-r.ring:
-			if batch = append(batch, b); len(batch) < r.o.Batch {
-				continue
-			}
+		case <-r.full:
 		case flushed = <-r.flushes:
-			batch = r.drain(batch)
 		case <-tick.C:
 		case <-r.stop:
-			batch, open = r.drain(batch), false
+			open = false // what ends from now on is dropped
 		}
-		batch = r.deliver(batch)
+		spare = r.deliverAll(r.take(spare))
 		r.tell()
 		if flushed != nil {
 			close(flushed)
 		}
 	}
-	close(r.done)
-	r.sweepRing()
-	r.tell()
 }
 
-// drain takes everything out of the ring that is there now.
-func (r *Recorder) drain(batch []*recording) []*recording {
-	for range len(r.ring) {
-		if batch = append(batch, <-r.ring); len(batch) >= r.o.Batch {
-			batch = r.deliver(batch)
-		}
+// deliverAll hands everything to the sink, batch by batch, and gives the list back empty.
+func (r *Recorder) deliverAll(list []*recording) []*recording {
+	for batch := range slices.Chunk(list, r.o.Batch) {
+		r.deliver(batch)
 	}
-	return batch
+	return list[:0]
 }
 
-// deliver hands a batch to the sink, and gives it back empty.
-func (r *Recorder) deliver(batch []*recording) []*recording {
-	if len(batch) == 0 {
-		return batch
-	}
+// deliver hands a batch to the sink.
+func (r *Recorder) deliver(batch []*recording) {
 	began := time.Now()
 	r.out, r.spans = r.out[:0], r.spans[:0]
+	requests := int64(0) // with those that others stand for
 	for _, b := range batch {
+		requests += int64(1 + b.folded)
 		r.out = append(r.out, r.request(b))
 	}
 	if err := r.call(r.out); err != nil {
-		r.counters.dropped[sinkFailed].Add(int64(len(batch)))
+		r.counters.dropped[sinkFailed].Add(requests)
 		if r.o.Failed != nil {
 			r.o.Failed(err)
 		}
 	} else {
-		r.counters.delivered.Add(int64(len(batch)))
+		r.counters.delivered.Add(requests)
 	}
 	clear(r.out)
 	clear(r.spans)
@@ -75,7 +67,6 @@ func (r *Recorder) deliver(batch []*recording) []*recording {
 		batch[i] = nil
 	}
 	r.counters.flushing.Add(int64(time.Since(began)))
-	return batch[:0]
 }
 
 // call is the sink, whose panics are failures.
@@ -118,7 +109,7 @@ func (r *Recorder) request(b *recording) trace.Request {
 	q := trace.Request{Trace: b.trace, Span: b.id, Parent: b.parent, Name: valid(b.info.Name), Source: b.info.Source, Op: b.info.Op,
 		Method: valid(b.info.Method), URL: valid(b.url), Status: b.status, State: valid(b.state), Failed: b.failed, Start: b.start.UTC(),
 		Duration: b.duration, Service: r.o.Service, Release: r.o.Release, Environment: r.o.Environment, Host: r.o.Host,
-		Platform: b.info.Platform, User: valid(b.user), Weight: max(b.info.Weight, 1), Keep: b.keep, Lost: b.lost}
+		Platform: b.info.Platform, User: valid(b.user), Weight: max(b.info.Weight, 1) * float64(1+b.folded), Keep: b.keep, Lost: b.lost}
 	// Spans that were left out would be missing from totals of those that were kept.
 	if b.lost > 0 {
 		q.Summed, q.Totals = true, b.sweep.totals

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,11 @@ type Options struct {
 	// SinkTime is how long a call of the sink may take before its context ends; 10 s.
 	SinkTime time.Duration
 
+	// Busy bounds what recording costs when requests come faster than anyone can look at: beyond so many that begin in a second,
+	// one in 16 has the lines of code behind its queries, and of an endpoint that has more of them in a batch, those are folded
+	// that are alike in status, user, number of operations and duration (within the 4 % of a sketch's bin). One of them is handed
+	// on with its Weight. Never folded is what failed, is to be kept, calls others or continues their trace. 0: all stand alone.
+	Busy int
 	// NoCallers leaves out the line of code behind each query and request to others, which costs 1 µs each.
 	NoCallers bool
 	// Skip are packages that are no callers, besides pgx, database/sql, net/http and this one: a layer of helpers through
@@ -61,7 +67,10 @@ func (o *Options) fill() {
 // a nil Recorder records nothing.
 type Recorder struct {
 	o        Options
-	ring     chan *recording
+	mu       sync.Mutex
+	ring     []*recording  // what waits for the sink, at most o.Ring
+	folds    folds         // of the ring
+	full     chan struct{} // a batch waits
 	flushes  chan chan struct{}
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -71,6 +80,9 @@ type Recorder struct {
 	waiting  atomic.Int64
 	counters counters
 	callers  *resolver
+	seed     maphash.Seed
+	second   atomic.Int64 // in which begun requests began; for Busy
+	begun    atomic.Int64
 	out      []trace.Request // of the flushing goroutine, used again
 	spans    []trace.Span    // and those of its requests
 	told     [reasons]int64  // what Dropped was told
@@ -99,8 +111,8 @@ func New(o Options) *Recorder {
 		panic("perf: a recorder needs a sink")
 	}
 	o.fill()
-	r := &Recorder{o: o, ring: make(chan *recording, o.Ring), flushes: make(chan chan struct{}), stop: make(chan struct{}),
-		done: make(chan struct{}), callers: newResolver(o.Skip)}
+	r := &Recorder{o: o, folds: newFolds(), full: make(chan struct{}, 1), flushes: make(chan chan struct{}), stop: make(chan struct{}),
+		done: make(chan struct{}), callers: newResolver(o.Skip), seed: maphash.MakeSeed()}
 	r.free.New = func() any { return new(recording) }
 	go r.run()
 	return r
@@ -139,6 +151,7 @@ func (r *Recorder) Start(ctx context.Context, info Info) (context.Context, *Requ
 	q.body.info = info
 	q.body.info.Op = cmp.Or(info.Op, "http.server")
 	q.body.info.Platform = cmp.Or(info.Platform, "go")
+	q.callers = r.wantsCallers(q)
 	q.metered = uint64(q.id)%meterOneIn == 0
 	return c, q
 }
@@ -174,49 +187,65 @@ func newSpanID() trace.SpanID {
 func (r *Recorder) enqueue(b *recording) {
 	r.counters.finished.Add(1)
 	r.counters.lost.Add(int64(b.lost))
+	reason, freed := r.put(b)
+	switch {
+	case reason >= 0:
+		r.drop(b, reason)
+	case freed != nil:
+		r.recycle(freed)
+	}
+}
+
+// put has a recording wait, or folds it into one that does, or tells why neither. freed is what is left over of two.
+func (r *Recorder) put(b *recording) (reason int, freed *recording) {
+	key, foldable := r.alike(b)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.closed.Load() {
-		r.drop(b, afterClose)
-		return
+		return afterClose, nil
+	}
+	if r.o.Busy > 0 {
+		if at := r.folds.place(key, foldable, r.o.Busy, len(r.ring)); at >= 0 {
+			before := r.ring[at].size()
+			r.ring[at], freed = standFor(r.ring[at], b)
+			r.waiting.Add(r.ring[at].size() - before)
+			return -1, freed
+		}
 	}
 	size := b.size()
-	if r.waiting.Add(size) > int64(r.o.RingSpans) && size > 1 {
-		r.waiting.Add(-size)
-		r.drop(b, ringFull)
-		return
+	if len(r.ring) >= r.o.Ring || r.waiting.Load()+size > int64(r.o.RingSpans) && size > 1 {
+		r.folds.forget(key, len(r.ring))
+		return ringFull, nil
 	}
+	r.waiting.Add(size)
+	// Nobody is woken for one request: that would cost more than to record it.
+	if r.ring = append(r.ring, b); len(r.ring) >= min(r.o.Batch, r.o.Ring) {
+		r.wake()
+	}
+	return -1, nil
+}
+
+// wake tells the flushing goroutine that a batch waits.
+func (r *Recorder) wake() {
 	select {
-	case r.ring <- b:
+	case r.full <- struct{}{}:
 	default:
-		r.waiting.Add(-size)
-		r.drop(b, ringFull)
 	}
-	// Whoever comes late, after Close has looked into the ring for the last time, takes out what is left there.
-	if r.closed.Load() {
-		r.sweepRing()
-	}
+}
+
+// take gives everything that waits, in place of which into comes.
+func (r *Recorder) take(into []*recording) []*recording {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.folds.clear()
+	out := r.ring
+	r.ring = into[:0]
+	return out
 }
 
 func (r *Recorder) drop(b *recording, reason int) {
 	r.counters.dropped[reason].Add(1)
 	r.recycle(b)
-}
-
-// sweepRing drops what the flushing goroutine will not take any more.
-func (r *Recorder) sweepRing() {
-	select {
-	case <-r.done:
-	default:
-		return // it still runs, and takes them
-	}
-	for {
-		select {
-		case b := <-r.ring:
-			r.waiting.Add(-b.size())
-			r.drop(b, afterClose)
-		default:
-			return
-		}
-	}
 }
 
 // Flush hands everything that has ended so far to the sink. The error is that of ctx.

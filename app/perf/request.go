@@ -32,6 +32,7 @@ type Request struct {
 	id      trace.SpanID
 	remote  Remote // Trace is that of the request; Parent its caller's span
 	metered bool
+	callers bool // it looks for the lines of code behind its queries
 
 	mu   sync.Mutex
 	body *recording // nil once it has ended
@@ -54,7 +55,9 @@ type recording struct {
 	lost               int
 	sweep              sweep
 	own                time.Duration
-	metered            bool
+	metered, callers   bool
+	folded             int           // others that it stands for
+	together           time.Duration // what it and they took; set when there are any
 }
 
 // size is what a recording counts for in the ring.
@@ -136,7 +139,7 @@ func (q *Request) Span() trace.SpanID {
 }
 
 // WantsCallers tells whether the lines of code behind queries are recorded: for those who call NearCallers.
-func (q *Request) WantsCallers() bool { return q != nil && !q.rec.o.NoCallers }
+func (q *Request) WantsCallers() bool { return q != nil && q.callers }
 
 // change runs fn on what is recorded, unless the request has ended.
 func (q *Request) change(fn func(*recording)) {
@@ -234,7 +237,7 @@ func (q *Request) Finish() {
 	if b == nil {
 		return
 	}
-	b.trace, b.id, b.parent, b.start, b.metered = q.remote.Trace, q.id, q.remote.Parent, q.start, q.metered
+	b.trace, b.id, b.parent, b.start, b.metered, b.callers = q.remote.Trace, q.id, q.remote.Parent, q.start, q.metered, q.callers
 	b.duration = max(now, b.sweep.at)
 	b.sweep.pass(b.duration)
 	for i := range b.spans {

@@ -89,7 +89,7 @@ func (q *Request) begin(parent trace.SpanID, w *Work) Span {
 	now := time.Since(q.start)
 	var pcs [maxFrames]uintptr
 	frames := copy(pcs[:], w.Near.known())
-	if frames == 0 && (w.Category == trace.DB || w.Category == trace.HTTP) && !q.rec.o.NoCallers {
+	if frames == 0 && (w.Category == trace.DB || w.Category == trace.HTTP) && q.callers {
 		frames = runtime.Callers(3, pcs[:]) // without Callers, begin and BeginWork
 	}
 	q.mu.Lock()

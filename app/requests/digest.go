@@ -226,9 +226,12 @@ func cleanLine(l trace.LogLine, received time.Time) trace.LogLine {
 	return l
 }
 
-// eachOn calls fn for 0 to n-1 on all cores.
+// eachOnLeast is how many calls a further core is worth: what takes less is no reason to have pages wait for all of them.
+const eachOnLeast = 64
+
+// eachOn calls fn for 0 to n-1, on all cores when there is much to do.
 func eachOn(n int, fn func(i int) error) error {
-	workers := min(runtime.GOMAXPROCS(0), n)
+	workers := min(runtime.GOMAXPROCS(0), 1+n/eachOnLeast)
 	var g errgroup.Group
 	for w := range workers {
 		g.Go(func() error {

@@ -80,7 +80,17 @@ func (r *Receiver) takePGLog(c *fiber.Ctx) (t takenLog, err error) {
 		return r.pipeline.AcceptPortion(c.UserContext(), source, p)
 	})
 	t.Format, t.Prefix, t.Entries, t.Malformed, t.Unclaimed, t.Cut = stats.Format, stats.Prefix, stats.Entries, stats.Malformed, stats.Unclaimed, stats.Cut
+	if err == nil && t.Entries == 0 && t.Malformed+t.Unclaimed > 0 {
+		return t, t.unreadable()
+	}
 	return t, r.refuseLog(source, t, err)
+}
+
+// unreadable is the answer to a body of which nothing is a log of PostgreSQL. Its lines are in the spool as counts of what was
+// lost, as those of a log that can be read in part.
+func (t *takenLog) unreadable() error {
+	return errs.New(errs.Invalid, "Nothing of the %d lines can be read as a log of PostgreSQL (taken for %s). Name its format (?format=stderr, csvlog, jsonlog or syslog) and, for "+
+		"stderr, its log_line_prefix (?prefix=%%25m%%20%%5B%%25p%%5D%%20).", t.Malformed+t.Unclaimed, t.Format)
 }
 
 // refuseLog says how far a log was taken that was not taken whole.

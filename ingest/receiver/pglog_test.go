@@ -104,7 +104,24 @@ func TestPGLogBad(t *testing.T) {
 			t.Errorf("%s: %d %s, counted %s", name, status, answer, d.counted())
 		}
 	}
+	for name, body := range map[string]string{"prose": "these are\nno lines of a log\n", "JSON": "{\"a\":1}\n{\"b\":", "zeros": strings.Repeat("\x00", 100), "one line": "x"} {
+		d := newDoor(t)
+		status, answer, _ := d.send(post("/api/7/pglog", []byte(body), "Authorization", bearer))
+		lost := int64(0)
+		for _, p := range d.portions() {
+			for _, l := range p.Lost {
+				lost += l.N
+			}
+		}
+		if status != 400 || !strings.Contains(answer, "log_line_prefix") || lost == 0 {
+			t.Errorf("%s: %d %s, %d lines counted", name, status, answer, lost)
+		}
+	}
 	d := newDoor(t)
+	if status, answer, _ := d.send(post("/api/7/pglog", []byte("garbage\n"+someLog), "Authorization", bearer)); status != 200 || !strings.Contains(answer, `"entries":2`) {
+		t.Errorf("a log that can be read in part: %d %s", status, answer)
+	}
+	d = newDoor(t)
 	status, answer, _ := d.send(post("/api/7/pglog", cut[:len(cut)-8], "Authorization", bearer))
 	if status != 200 || !strings.Contains(answer, `"cut":true`) || !strings.Contains(answer, `"calls":1000`) {
 		t.Errorf("a log that was cut: %d %s", status, answer)
