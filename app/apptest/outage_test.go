@@ -212,7 +212,13 @@ func (s *server) within(most time.Duration, what string, ok func() bool) {
 // postgres are the processes of the server's PostgreSQL, its postmaster first.
 func (s *server) postgres() []int {
 	s.t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postgres", "data", "postmaster.pid"))
+	return s.postgresAt(filepath.Join(s.dir, "data", "postgres"))
+}
+
+// postgresAt are those of the PostgreSQL in a directory.
+func (s *server) postgresAt(dir string) []int {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -41,9 +41,9 @@ type Program struct {
 	Health     *requests.Health
 	Reports    *requests.Reports
 	Hub        *issues.Hub
+	Board      *rollout.Board // nil for commands, which ask a running process
 	features   *features
 	wire       wire
-	Board      *rollout.Board // nil for commands, which ask a running process
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
@@ -175,6 +175,9 @@ func (p *Program) prepare(ctx context.Context, beside bool) error {
 	return p.makeDays(ctx)
 }
 
+// waitingSaid is how often the log says that it is waited for the database.
+const waitingSaid = 10 * time.Second
+
 // databaseWait is how long a start waits for databases that are configured but do not answer yet.
 const databaseWait = 60 * time.Second
 
@@ -185,6 +188,7 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, databaseWait)
 		defer cancel()
 	}
+	var said time.Time
 	for {
 		var down []error
 		for part, err := range p.DB.Ping(ctx) {
@@ -195,7 +199,10 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		if len(down) == 0 {
 			return nil
 		}
-		p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		if time.Since(said) > waitingSaid {
+			said = time.Now()
+			p.log.Warn("waiting for the database", "err", errors.Join(down...))
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("cannot reach the database for %s: %w", databaseWait, errors.Join(down...))

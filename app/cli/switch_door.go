@@ -182,10 +182,8 @@ func switchDoor(b func() *rollout.Board) func(context.Context, string, json.RawM
 // none runs, here.
 func (c *call) askSwitches(ctx context.Context, op string, r switchRequest, into any) error {
 	r.By = whoami()
-	for _, d := range c.doors() {
-		if client, err := peers.Dial(ctx, d.Address, d.Secret); err == nil {
-			return askClient(ctx, client, op, r, into)
-		}
+	if client := c.dialDoor(ctx); client != nil {
+		return askClient(ctx, client, op, r, into)
 	}
 	return withStore(ctx, c, func(p *Program) error {
 		ctx := db.With(ctx, db.Jobs)
@@ -194,6 +192,29 @@ func (c *call) askSwitches(ctx context.Context, op string, r switchRequest, into
 		}
 		return c.askHere(ctx, p, op, r, into)
 	})
+}
+
+// startingWait is how long a process is waited for that was killed, and may be starting again: one that ends takes its door with it.
+const startingWait = 5 * time.Second
+
+// dialDoor reaches a process without the database; nil when there is none.
+func (c *call) dialDoor(ctx context.Context) *peers.Client {
+	for began := time.Now(); ; {
+		doors := c.doors()
+		for _, d := range doors {
+			if client, err := peers.Dial(ctx, d.Address, d.Secret); err == nil {
+				return client
+			}
+		}
+		if len(doors) == 0 || time.Since(began) > startingWait {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // doors are where a process may be: the one of this data directory, then those that the settings name.

@@ -5,7 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -190,8 +193,18 @@ func (b *Board) Close(ctx context.Context) {
 	b.cancel()
 	if m := b.mesh(); m != nil {
 		m.Close()
+		b.closeDoor()
 	}
 	b.tasks.Wait()
+}
+
+func (b *Board) closeDoor() {
+	if b.opts.Dir == "" {
+		return
+	}
+	if err := os.Remove(filepath.Join(b.opts.Dir, doorFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.log.Warn("cannot take the door of switches away", "err", err)
+	}
 }
 
 // recompiles publishes anew when the time changes an answer: dates, schedules, overrides that expire.

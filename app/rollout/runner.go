@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"kibitz/app/db"
-	"kibitz/app/store"
 	"kibitz/app/switches"
 )
 
-// runEvery is how often schedules and ramps are looked at.
-const runEvery = time.Second
+const (
+	runEvery  = time.Second     // how often schedules and ramps are looked at
+	leadEvery = 5 * time.Second // how often a process tries to be the one that does
+)
 
 // runs writes down schedules that came due, and takes the steps of ramps: in one process at a time. (Answers follow a schedule
 // without it, since it is compiled into every snapshot.) That is the one that has the lock in the database; while the database is
 // away, the one whose node comes first among those that reach each other.
 func (b *Board) runs(ctx context.Context) {
-	for tick := time.NewTicker(runEvery); ; {
+	for tick := time.NewTicker(leadEvery); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
@@ -29,7 +30,7 @@ func (b *Board) runs(ctx context.Context) {
 		}
 		s := b.rows()
 		if s != nil && b.Health().DatabaseDown.IsZero() {
-			_, err := s.HoldSwitches(db.With(ctx, db.Jobs), func(ctx context.Context) error { return b.lead(ctx, s) })
+			_, err := s.HoldSwitches(db.With(ctx, db.Jobs), func(ctx context.Context) error { return b.lead(ctx) })
 			if err != nil && ctx.Err() == nil {
 				b.log.Debug("cannot lead", "err", err)
 			}
@@ -42,7 +43,7 @@ func (b *Board) runs(ctx context.Context) {
 // errAway ends leading: the lock may be lost with the database.
 var errAway = errors.New("the database is away")
 
-func (b *Board) lead(ctx context.Context, _ *store.Store) error {
+func (b *Board) lead(ctx context.Context) error {
 	for tick := time.NewTicker(runEvery); ; {
 		b.step(ctx, b.opts.Now())
 		select {

@@ -58,6 +58,7 @@ type Mesh struct {
 
 	mu    sync.Mutex
 	links map[string]*link // by address
+	full  bool             // no more are taken
 }
 
 // Listen opens the door and dials the peers.
@@ -83,6 +84,9 @@ func (m *Mesh) Address() string { return m.opts.Advertise }
 
 // Close leaves.
 func (m *Mesh) Close() {
+	m.mu.Lock()
+	m.full = true
+	m.mu.Unlock()
 	m.cancel()
 	m.listener.Close()
 	m.tasks.Wait()
@@ -97,7 +101,7 @@ func (m *Mesh) learn(address string, configured bool) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.links[address] != nil || len(m.links) >= maxPeers || m.ctx.Err() != nil {
+	if m.links[address] != nil || len(m.links) >= maxPeers || m.full || m.ctx.Err() != nil {
 		return
 	}
 	l := newLink(m, address, configured)
