@@ -31,10 +31,6 @@ func (s *server) newRecorder(project, key int64) *perf.Recorder {
 		Service: issues.SelfProject, Release: "kibitz@" + Version, Environment: "production", Host: s.config.Node,
 		Skip: []string{"kibitz/app/db", "kibitz/app/cli"}, Busy: selfBusy, Batch: selfBatch,
 		Sink: func(ctx context.Context, requests []trace.Request) error {
-			if !s.features.on(switches.OwnRecorder) {
-				s.outcomes.Count(project, "transaction", ingest.Filtered, "switched_off", int64(len(requests)))
-				return nil
-			}
 			return s.keepOwn(ctx, project, key, requests)
 		},
 		Failed: func(err error) { s.log.Warn("cannot keep our own requests", "err", err) },
@@ -58,6 +54,10 @@ func (s *server) keepOwn(ctx context.Context, project, key int64, requests []tra
 	folded := int64(0)
 	for i := range requests {
 		folded += int64(requests[i].Weight) - 1
+	}
+	if !s.features.on(switches.OwnRecorder) {
+		s.outcomes.Count(project, "transaction", ingest.Filtered, "switched_off", int64(len(requests))+folded)
+		return nil
 	}
 	// A spool that fills while the database is away is for other people's events.
 	if err := s.pipeline.Healthy(); err != nil {

@@ -82,7 +82,7 @@ type Config struct {
 	Pools map[Use]int
 	Log   *slog.Logger
 	// UseReplicas says whether reads go to replicas, where there are some; nil always. It is asked for each read.
-	UseReplicas func() bool
+	UseReplicas func() bool `json:"-"`
 	// WebWait is how long a page waits for a connection; 250 ms when 0. Tests on a busy machine, where opening one takes
 	// longer than that, say more.
 	WebWait time.Duration

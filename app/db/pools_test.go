@@ -95,3 +95,37 @@ func TestMonths(t *testing.T) {
 		t.Errorf("the month before March begins at %s", got)
 	}
 }
+
+// TestReplicasSwitched holds that reads of pages go to a replica only while they may.
+func TestReplicasSwitched(t *testing.T) {
+	t.Parallel()
+	cfg := dbtest.Config(t, false)
+	part := cfg.Parts[db.Ops]
+	part.Replicas = []string{part.Primary}
+	cfg.Parts[db.Ops] = part
+	on := false
+	cfg.UseReplicas = func() bool { return on }
+	d, err := db.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	replica := func() (reads int64) {
+		var n int
+		if err := d.Read(t.Context(), ops()).QueryRow(t.Context(), "SELECT 1").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range d.Pools() {
+			if p.Name == "replica 1" {
+				reads += p.Acquires
+			}
+		}
+		return reads
+	}
+	if replica() != 0 {
+		t.Error("a replica was read from, though they may not be")
+	}
+	if on = true; replica() != 1 {
+		t.Error("no replica was read from")
+	}
+}

@@ -14,7 +14,7 @@ const (
 	MaxRequires  = 20        // switches that one switch requires
 	MaxOverrides = 1_000     // of one switch; more are a segment
 	MaxSets      = 50        // of one switch
-	MaxRules     = 200       // of one switch or segment
+	MaxRules     = 200       // of one set or segment
 	MaxValues    = 10_000    // of one rule
 	MaxRegexp    = 300       // bytes of a regular expression
 	MaxSchedule  = 100       // changes of one switch that are still to come, or have just been
