@@ -29,6 +29,7 @@ type switchRequest struct {
 	N         int
 	Switch    switches.Switch
 	Segment   switches.Segment
+	Switches  []switches.Switch
 	Context   map[string]any
 	By        rollout.By
 }
@@ -70,6 +71,9 @@ func answerSwitch(ctx context.Context, b *rollout.Board, op string, r switchRequ
 		return b.Save(ctx, rollout.Edit{Env: r.Env, Switch: r.Switch, By: r.By, Why: r.Why})
 	case "save":
 		return saveSwitch(ctx, b, r)
+	case "save-many":
+		_, refused, err := b.SaveMany(ctx, r.Env, r.Switches, r.By, r.Why)
+		return refused, err
 	case "segment":
 		return b.SaveSegment(ctx, r.Env, r.Segment, r.By, r.Why)
 	case "remove-segment":

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -129,11 +130,8 @@ func (s *switchFiles) importFile(ctx context.Context, file exchange.File, prune 
 		if err != nil {
 			return err
 		}
-		for _, step := range exchange.Plan(current, wanted, prune) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			s.step(ctx, wanted.Environment, step)
+		if err := s.steps(ctx, wanted.Environment, exchange.Plan(current, wanted, prune)); err != nil {
+			return err
 		}
 	}
 	s.report(file)
@@ -157,19 +155,88 @@ func (s *switchFiles) current(ctx context.Context, envs []string, env string) (c
 	return c, s.ask(ctx, "environment", switchRequest{Env: env}, &rollout.Published{})
 }
 
-// step does one thing and says so.
-func (s *switchFiles) step(ctx context.Context, env string, step exchange.Step) {
+// What is sent at once: so many switches, and about so many bytes of them.
+const (
+	manySwitches = 200
+	manyBytes    = 1 << 20
+)
+
+// steps does all, switches that are saved one after another at once.
+func (s *switchFiles) steps(ctx context.Context, env string, steps []exchange.Step) error {
+	for len(steps) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := saves(steps)
+		if n < 2 || s.dry || !s.many(ctx, env, steps[:n]) {
+			n = max(n, 1)
+			for _, step := range steps[:n] {
+				s.step(ctx, env, step)
+			}
+		}
+		steps = steps[n:]
+	}
+	return nil
+}
+
+// saves is how many of the first steps save a switch and can be sent at once.
+func saves(steps []exchange.Step) (n int) {
+	size := 0
+	for _, step := range steps[:min(len(steps), manySwitches)] {
+		if step.Switch == nil || (step.Action != exchange.Create && step.Action != exchange.Change) {
+			break
+		}
+		text, err := json.Marshal(step.Switch)
+		if size += len(text); err != nil || (n > 0 && size > manyBytes) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// many saves switches at once. False: nothing was done, and each is better tried by itself, to see which one is at fault.
+func (s *switchFiles) many(ctx context.Context, env string, steps []exchange.Step) bool {
+	r := switchRequest{Env: env, Why: s.why}
+	for _, step := range steps {
+		r.Switches = append(r.Switches, *step.Switch)
+	}
+	var refused map[string]string
+	if err := s.ask(ctx, "save-many", r, &refused); err != nil {
+		return false
+	}
+	for _, step := range steps {
+		s.tell(env, step)
+		if text, ok := refused[step.Key]; ok {
+			s.fail(text)
+			continue
+		}
+		s.done++
+	}
+	return true
+}
+
+func (s *switchFiles) tell(env string, step exchange.Step) {
 	s.say("%s: %s %s", env, step.Action, step.What())
 	for _, line := range step.Lines {
 		s.say("    %s", line)
 	}
+}
+
+func (s *switchFiles) fail(text string) {
+	s.failed++
+	s.say("    failed: %s", text)
+}
+
+// step does one thing and says so.
+func (s *switchFiles) step(ctx context.Context, env string, step exchange.Step) {
+	s.tell(env, step)
 	if step.Action == exchange.Keep {
 		return
 	}
 	if !s.dry {
 		if err := s.do(ctx, env, step); err != nil {
-			s.failed++
-			s.say("    failed: %v", err)
+			s.fail(err.Error())
 			return
 		}
 	}

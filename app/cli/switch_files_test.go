@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -96,6 +97,29 @@ func TestSwitchFiles(t *testing.T) {
 	again, err := fresh.export(t.Context(), "", exchange.YAML)
 	if err != nil || string(again) != string(exported) {
 		t.Errorf("%v: exported\n%s\nimported and exported again\n%s", err, exported, again)
+	}
+}
+
+// TestSwitchFilesRefused holds that one bad switch does not keep the others out.
+func TestSwitchFilesRefused(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	s := filesOf(t, &out)
+	text := "kibitz: 1\nenvironments:\n  - environment: production\n    switches:\n"
+	for i := range 450 {
+		text += fmt.Sprintf("      - {key: s%d, state: \"on\", everyone: {percent: 0}}\n", i)
+	}
+	text += "      - {key: bad, state: perhaps, everyone: {percent: 0}}\n      - {key: worse, state: partial, everyone: {percent: 200}}\n"
+	file, err := exchange.Read([]byte(text), exchange.Auto, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.importFile(t.Context(), file, false)
+	if err == nil || !strings.Contains(err.Error(), "2 of 452 changes failed") || strings.Count(out.String(), "failed:") != 2 {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if got := importText(t, s, text[:strings.Index(text, "      - {key: bad")], "", false, false); !strings.Contains(got, "450 switches read as kibitz; 0 changes made") {
+		t.Error(got)
 	}
 }
 

@@ -346,7 +346,7 @@ func (v *value) yaml() *yaml.Node {
 	}
 	n := &yaml.Node{}
 	n.SetString(v.text)
-	if oldWord(v.text) || v.text == "<<" || v.text == "=" || strings.ContainsAny(v.text, "\r\x85\u2028\u2029\ufeff") || strings.TrimSpace(v.text) != v.text {
+	if oldWord(v.text) || v.text == "<<" || v.text == "=" || strings.ContainsAny(v.text, "\r\u0085\u2028\u2029\ufeff") || strings.TrimSpace(v.text) != v.text {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
