@@ -26,7 +26,7 @@ func doorsTable() []Setting {
 type links struct{ p *[]string }
 
 func (v links) set(s string) error {
-	if err := (list{v.p}).set(s); err != nil {
+	if err := list(v).set(s); err != nil {
 		return err
 	}
 	for _, text := range *v.p {

@@ -24,11 +24,11 @@ type unleashContext struct {
 // getFrontend is what a page gets that asks with Unleash's clients: GET /api/frontend?userId=&properties[x]=.
 func (d *doors) getFrontend(v visit) error {
 	c := unleashContext{UserID: v.Query("userId"), SessionID: v.Query("sessionId"), RemoteAddress: v.Query("remoteAddress"), Properties: map[string]string{}}
-	v.Context().QueryArgs().VisitAll(func(key, value []byte) {
+	for key, value := range v.Context().QueryArgs().All() {
 		if name, ok := strings.CutPrefix(string(key), "properties["); ok && strings.HasSuffix(name, "]") && len(c.Properties) < switches.MaxAttrs {
 			c.Properties[strings.TrimSuffix(name, "]")] = string(value)
 		}
-	})
+	}
 	return d.frontend(v, c, v.Context().QueryArgs().QueryString())
 }
 
