@@ -40,6 +40,7 @@ type Gate struct {
 // gateList is all that a gate knows; it is never changed.
 type gateList struct {
 	tokens map[[sha256.Size]byte]gateToken
+	ends   map[int64]time.Time // by id; zero: never
 }
 
 type gateToken struct {
@@ -53,6 +54,8 @@ const (
 	gateEvery = 2 * time.Second
 	// gateApart is how far apart reads are that unknown tokens ask for; who brings one waits so long at the most.
 	gateApart = 200 * time.Millisecond
+	// gateTime is how long a read may take: those who bring unknown tokens wait for it.
+	gateTime = 3 * time.Second
 )
 
 // NewGate makes a gate that has read nothing yet.
@@ -81,12 +84,14 @@ func (g *Gate) Run(ctx context.Context) {
 
 // refresh reads all tokens and notes which were used; the caller holds g.read.
 func (g *Gate) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, gateTime)
+	defer cancel()
 	begun := g.now()
 	list, err := g.store.LivingTokens(ctx, []string{"switch:read", "switch:evaluate", "switch:write"}, begun)
 	if err != nil {
 		return err
 	}
-	next := &gateList{make(map[[sha256.Size]byte]gateToken, len(list))}
+	next := &gateList{make(map[[sha256.Size]byte]gateToken, len(list)), make(map[int64]time.Time, len(list))}
 	for _, t := range list {
 		if len(t.Hash) != sha256.Size {
 			continue
@@ -96,6 +101,7 @@ func (g *Gate) refresh(ctx context.Context) error {
 			t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(has, s) })
 		}
 		next.tokens[[sha256.Size]byte(t.Hash)] = gateToken{Grant{t.ID, t.Scopes, t.Expires}, t.LastUsed}
+		next.ends[t.ID] = t.Expires
 	}
 	g.known.Store(next)
 	g.begun = begun
@@ -145,18 +151,14 @@ func errUnknownToken() error {
 	return errs.New(errs.Unauthorized, "This token is unknown, expired or revoked.")
 }
 
-// Living is the grant of a token by its id, for connections that were let in earlier.
+// Living tells whether a token is neither revoked nor expired, by its id: for connections that were let in earlier.
 func (g *Gate) Living(id int64) bool {
 	list := g.known.Load()
 	if list == nil {
 		return false
 	}
-	for _, t := range list.tokens {
-		if t.ID == id {
-			return t.Expires.IsZero() || t.Expires.After(g.now())
-		}
-	}
-	return false
+	end, ok := list.ends[id]
+	return ok && (end.IsZero() || end.After(g.now()))
 }
 
 func (g *Gate) admit(t gateToken, now time.Time) (Grant, error) {

@@ -86,14 +86,14 @@ func (s *Server) switchDoors(o *SwitchDoors, rec *perf.Recorder) {
 	d := &doors{SwitchDoors: o, server: s, recorder: rec}
 	d.buffers.New = func() any { b := make([]byte, 0, 8<<10); return &b }
 	for _, at := range []string{"", "/e/:env"} {
-		s.app.Options(at+"/ofrep/*", d.preflight)
+		s.app.Options(at+"/ofrep/*", d.bareDoor(d.preflight))
 		s.app.Post(at+"/ofrep/v1/evaluate/flags", d.door(at+"/ofrep/v1/evaluate/flags", d.postBulk, scopeRead, scopeEvaluate))
 		s.app.Post(at+"/ofrep/v1/evaluate/flags/*", d.door(at+"/ofrep/v1/evaluate/flags/:key", d.postFlag, scopeRead, scopeEvaluate))
-		s.app.Get(at+"/ofrep/v1/stream/:token", d.getStream)
-		s.app.All(at+"/ofrep/*", d.nothing)
+		s.app.Get(at+"/ofrep/v1/stream/:token", d.bareDoor(d.getStream))
+		s.app.All(at+"/ofrep/*", d.bareDoor(d.nothing))
 
-		s.app.Options(at+"/api/frontend/*", d.preflight)
-		s.app.Options(at+"/api/frontend", d.preflight)
+		s.app.Options(at+"/api/frontend/*", d.bareDoor(d.preflight))
+		s.app.Options(at+"/api/frontend", d.bareDoor(d.preflight))
 		s.app.Get(at+"/api/frontend", d.door(at+"/api/frontend", d.getFrontend, scopeRead, scopeEvaluate))
 		s.app.Post(at+"/api/frontend", d.door(at+"/api/frontend", d.postFrontend, scopeRead, scopeEvaluate))
 		s.app.Post(at+"/api/frontend/client/metrics", d.door(at+"/api/frontend/client/metrics", d.postFrontendMetrics, scopeRead, scopeEvaluate))
@@ -102,9 +102,9 @@ func (s *Server) switchDoors(o *SwitchDoors, rec *perf.Recorder) {
 		s.app.Get(at+"/api/client/features/*", d.door(at+"/api/client/features/:name", d.getFeature, scopeRead))
 		s.app.Post(at+"/api/client/metrics", d.door(at+"/api/client/metrics", d.postMetrics, scopeRead))
 		s.app.Post(at+"/api/client/register", d.door(at+"/api/client/register", d.postRegister, scopeRead))
-		s.app.All(at+"/api/client/*", d.nothing) // delta, streaming: clients go on asking for features
-		s.app.Get(at+"/switches.js", d.getClient)
-		s.app.Head(at+"/switches.js", d.getClient)
+		s.app.All(at+"/api/client/*", d.bareDoor(d.nothing)) // delta, streaming: clients go on asking for features
+		s.app.Get(at+"/switches.js", d.bareDoor(d.getClient))
+		s.app.Head(at+"/switches.js", d.bareDoor(d.getClient))
 	}
 }
 
@@ -131,6 +131,16 @@ func (d *doors) door(route string, answer func(visit) error, scopes ...string) f
 		q.SetStatus(c.Response().StatusCode())
 		q.Finish()
 		return err
+	}
+}
+
+// bareDoor answers without a token, and answers a panic, which would end the process.
+func (d *doors) bareDoor(answer fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if err := guardPanic(func() error { return answer(c) }); err != nil {
+			return d.refuse(c, "(door of switches)", err)
+		}
+		return nil
 	}
 }
 
