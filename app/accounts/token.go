@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -99,9 +100,13 @@ func (a *Accounts) addToken(ctx context.Context, account int64, allowed []string
 
 // cleanScopes are scopes in our order, once each; all must be among the allowed.
 func cleanScopes(scopes, allowed []string) ([]string, error) {
-	var out []string
+	var out, env []string
 	for _, s := range scopes {
 		s = strings.TrimSpace(s)
+		if isEnvironment(s) {
+			env = append(env, s)
+			continue
+		}
 		if !slices.Contains(allowed, s) {
 			return nil, errs.New(errs.Unprocessable, "There is no scope %q for this token. The scopes are %s.", clip(s, 40), strings.Join(allowed, ", "))
 		}
@@ -111,7 +116,34 @@ func cleanScopes(scopes, allowed []string) ([]string, error) {
 		return nil, errs.New(errs.Unprocessable, "Choose at least one scope. The scopes are %s.", strings.Join(allowed, ", "))
 	}
 	slices.SortFunc(out, func(a, b string) int { return slices.Index(allowed, a) - slices.Index(allowed, b) })
-	return slices.Compact(out), nil
+	if len(env) > 1 {
+		return nil, errs.New(errs.Unprocessable, "A token is for one environment, or for all of them.")
+	}
+	return append(slices.Compact(out), env...), nil
+}
+
+// environmentScope stands before the environment that a token is for. It is no right but a bound: it is kept when rights are taken
+// away.
+const environmentScope = "env:"
+
+var environmentForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+
+func isEnvironment(scope string) bool {
+	env, ok := strings.CutPrefix(scope, environmentScope)
+	return ok && environmentForm.MatchString(env)
+}
+
+// EnvironmentScope is what is put beside the scopes of a token that is for one environment of switches only.
+func EnvironmentScope(env string) string { return environmentScope + env }
+
+// EnvironmentOf is the environment of switches that a token is for; "" any.
+func EnvironmentOf(t model.APIToken) string {
+	for _, s := range t.Scopes {
+		if isEnvironment(s) {
+			return strings.TrimPrefix(s, environmentScope)
+		}
+	}
+	return ""
 }
 
 // newTokenText is kbz_, 32 random bytes and the CRC-32 of all that, so that a scanner for leaked secrets, and we
@@ -156,7 +188,7 @@ func (a *Accounts) TokenByText(ctx context.Context, text string) (model.APIToken
 		account = model.Account{Name: systemName, CreatedAt: t.CreatedAt}
 	} else {
 		has := ScopesOf(account.Role)
-		t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(has, s) })
+		t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(has, s) && !isEnvironment(s) })
 	}
 	if before := now.Add(-touchEvery); !t.LastUsed.After(before) {
 		if err := a.store.TouchToken(ctx, t.ID, now, before); err != nil {

@@ -191,3 +191,26 @@ func TestTokenFormFindsTypingErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenOfEnvironment: the bound to an environment stays when the role of its account takes rights away.
+func TestTokenOfEnvironment(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), context.Background()
+	mara := f.owner(t)
+	text, err := f.AddToken(ctx, mara, "a", []string{EnvironmentScope("staging"), "switch:read"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := f.TokenByText(ctx, text)
+	if err != nil || EnvironmentOf(got) != "staging" || !slices.Contains(got.Scopes, "switch:read") {
+		t.Errorf("%+v %v", got, err)
+	}
+	if EnvironmentOf(model.APIToken{Scopes: []string{"switch:read"}}) != "" {
+		t.Error("a token without a bound has one")
+	}
+	for _, scopes := range [][]string{{"env:staging"}, {"switch:read", "env:a", "env:b"}, {"switch:read", "env:"}, {"switch:read", "env:A B"}} {
+		if _, err := f.AddSystemToken(ctx, "x", scopes, 0); errs.Of(err) != errs.Unprocessable {
+			t.Errorf("%v: %v", scopes, err)
+		}
+	}
+}

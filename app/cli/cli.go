@@ -42,7 +42,7 @@ func commands() []command {
 		{"setup", "", "print a new one-time link that makes the first owner", false, setup},
 		{"project", "add SLUG [--platform P] | list [--json]", "add or list the projects that report", false, project},
 		{"switch", "add KEY | set KEY on|off|N%|kill|unkill | list | get | try | remove | history | undo | copy | processes | export | import", "flip feature switches of the running processes", false, switchCommand},
-		{"token", "add --scopes S,S [--name N] | list | revoke ID", "manage API tokens", false, token},
+		{"token", "add --scopes S,S [--env E] [--name N] | list | revoke ID", "manage API tokens", false, token},
 		{"group", "[--explain] [--rules FILE] FILE...", "print how event files are grouped, a JSON line each", true, group},
 		{"queries", "[--project P] [--since 1h] [--json] | --file LOG [flags]", "print which statements took the time, of a project or of a PostgreSQL log", true, queries},
 		{"bench", "ingest | rehearsal | perf | guard [flags]", "measure this machine", true, bench},

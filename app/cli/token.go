@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kibitz/app/accounts"
 )
 
 // token is `kibitz token add|list|revoke`. It works beside a running server.
@@ -30,8 +32,12 @@ func tokenAdd(ctx context.Context, c *call) error {
 	scopes := f.String("scopes", "project:read,event:read", "what it may do, with commas between")
 	name := f.String("name", "command line", "what it is for")
 	expires := f.Duration("expires", 0, "how long it lives, 720h say; for ever when absent")
+	env := f.String("env", "", "the environment of switches that it is for; any when absent")
 	if err := f.Parse(c.args[1:]); err != nil || f.NArg() > 0 {
-		return c.wrong("say `kibitz token add --scopes project:read,event:read [--name N] [--expires 720h]`")
+		return c.wrong("say `kibitz token add --scopes project:read,event:read [--env E] [--name N] [--expires 720h]`")
+	}
+	if *env != "" {
+		*scopes += "," + accounts.EnvironmentScope(*env)
 	}
 	return withStore(ctx, c, func(p *Program) error {
 		text, err := p.Accounts.AddSystemToken(ctx, *name, strings.Split(*scopes, ","), *expires)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"kibitz/app/switches"
@@ -31,7 +32,7 @@ type item struct {
 
 func newView(env string) *view {
 	return &view{env: env, holder: switches.NewHolder(env), switches: map[string]*item{}, segments: map[string]switches.Segment{},
-		kills: map[string]peers.Record{}, opts: map[string]map[string]bool{}, watchers: map[chan int64]bool{}}
+		kills: map[string]peers.Record{}, problems: map[string][]switches.Problem{}, opts: map[string]map[string]bool{}, watchers: map[chan int64]bool{}}
 }
 
 // view is that of an environment, made when it is new.
@@ -167,14 +168,58 @@ func (v *view) config(revision int64) switches.Config {
 // compile makes the view what this process answers from.
 func (v *view) compile(revision int64, now time.Time) {
 	snapshot, problems := switches.Compile(v.config(revision), now)
-	v.problems = nil
+	v.problems = map[string][]switches.Problem{}
 	for _, p := range problems {
-		if v.problems == nil {
-			v.problems = map[string][]switches.Problem{}
-		}
 		v.problems[p.Key] = append(v.problems[p.Key], p)
 	}
 	v.holder.Publish(snapshot)
+}
+
+// maxOneByOne is up to how many changed switches are compiled one by one rather than with all others.
+const maxOneByOne = 8
+
+// update is compile after only these switches have changed; nil: anything may have.
+func (v *view) update(keys map[string]bool, revision int64, now time.Time) {
+	if keys == nil || len(keys) > maxOneByOne {
+		v.compile(revision, now)
+		return
+	}
+	snapshot, segments := v.holder.Snapshot(), v.segmentList()
+	found := map[string][]switches.Problem{}
+	for key := range keys {
+		if v.switches[key] == nil {
+			if snapshot.Has(key) {
+				v.compile(revision, now)
+				return
+			}
+			continue // a kill or an opinion of what was removed
+		}
+		next, problems, ok := snapshot.With(v.merged(key), segments, revision, now)
+		if !ok {
+			v.compile(revision, now)
+			return
+		}
+		snapshot, found[key] = next, problems
+	}
+	for key, problems := range found {
+		if delete(v.problems, key); len(problems) > 0 {
+			v.problems[key] = problems
+		}
+	}
+	v.holder.Publish(snapshot)
+}
+
+// about adds the switch that a record is about; nil when it may be about all.
+func about(keys map[string]bool, r *peers.Record, first bool) map[string]bool {
+	if first {
+		keys = map[string]bool{}
+	}
+	if keys == nil || r.Kind == peers.Segment || r.Kind == peers.Environment {
+		return nil
+	}
+	key, _, _ := strings.Cut(r.Key, "\n")
+	keys[key] = true
+	return keys
 }
 
 // tell tells those who watch; one that has not read the last revision yet finds the newer one in its place.
@@ -194,17 +239,18 @@ func (v *view) tell(revision int64) {
 // merge takes records in, publishes what changed, and gives that. The caller holds the lock.
 func (b *Board) merge(records []peers.Record) []peers.Record {
 	changed := b.set.Merge(records)
-	dirty := map[*view]bool{}
+	dirty := map[*view]map[string]bool{}
 	for _, r := range changed {
 		v, err := b.take(r)
 		if err != nil {
 			b.log.Error("cannot read a switch; it is as if it were not there", "env", r.Env, "kind", r.Kind, "key", r.Key, "err", err)
 		}
-		dirty[v] = true
+		keys, was := dirty[v]
+		dirty[v] = about(keys, &r, !was)
 	}
 	revision := b.set.Revision()
-	for v := range dirty {
-		v.compile(revision, b.opts.Now())
+	for v, keys := range dirty {
+		v.update(keys, revision, b.opts.Now())
 		v.tell(revision)
 	}
 	if len(changed) > 0 {
