@@ -76,3 +76,26 @@ func Open(hashed string) (body, gz []byte, contentType string, ok bool) {
 	f, ok := load().files[hashed]
 	return f.body, f.gz, f.kind, ok
 }
+
+// Client is the client of feature switches for pages of other sites, without comments and indentation, as it is and
+// compressed, and a tag of its content.
+var Client = sync.OnceValue(func() ClientFile {
+	source, err := files.ReadFile("switches.js")
+	if err != nil {
+		panic(err) // the program was built wrongly
+	}
+	var lean bytes.Buffer
+	for line := range bytes.Lines(source) {
+		if line = bytes.TrimLeft(line, " \t"); len(bytes.TrimSpace(line)) > 0 && !bytes.HasPrefix(line, []byte("//")) {
+			lean.Write(line)
+		}
+	}
+	sum := sha256.Sum256(lean.Bytes())
+	return ClientFile{lean.Bytes(), squeeze(lean.Bytes()), `"` + hex.EncodeToString(sum[:6]) + `"`}
+})
+
+// ClientFile is a script, the same compressed with gzip, and its ETag.
+type ClientFile struct {
+	Body, Gzip []byte
+	ETag       string
+}

@@ -7,7 +7,7 @@ import (
 
 func TestEveryFileOpens(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"tokens.css", "base.css", "components.css", "pages.css", "charts.css", "kibitz.js", "charts.js", "waterfall.js", "clock.js", "favicon.svg"} {
+	for _, name := range []string{"tokens.css", "base.css", "components.css", "pages.css", "charts.css", "kibitz.js", "charts.js", "waterfall.js", "clock.js", "switches.js", "switchpages.js", "favicon.svg"} {
 		p := Path(name)
 		body, gz, kind, ok := Open(strings.TrimPrefix(p, "/static/"))
 		if !ok || len(body) == 0 || kind == "" || (gz != nil && len(gz) >= len(body)) {
@@ -32,5 +32,18 @@ func TestNothingFromElsewhere(t *testing.T) {
 				t.Errorf("%s contains %q", hashed, word)
 			}
 		}
+	}
+}
+
+// TestClientIsSmall holds that the client of switches costs a page less than 1 KB, and that nothing but comments is left out of it.
+func TestClientIsSmall(t *testing.T) {
+	t.Parallel()
+	c := Client()
+	if len(c.Gzip) == 0 || len(c.Gzip) > 1024 {
+		t.Errorf("%d bytes compressed", len(c.Gzip))
+	}
+	text := string(c.Body)
+	if strings.Contains(text, "\n//") || !strings.Contains(text, "window.kibitz = {") || !strings.HasSuffix(text, "})()\n") {
+		t.Errorf("the client is:\n%s", text)
 	}
 }

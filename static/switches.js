@@ -1,180 +1,54 @@
-/* Pages of switches: a flip without leaving the page, the editor without a reload. The server makes all of the HTML; every page
-   works without this. */
+// The client of feature switches for pages of any site: one request at the start, and another when a switch was changed.
+// It is served at /switches.js without these comments and indentation; a test holds it below 1 KB, compressed.
+//
+//   <script src=".../switches.js" data-token="kbz_..." data-user="42"></script>
+//   kibitz.on("new-cart")             true or false, at once; what was last known while the page loads
+//   kibitz.value("button", "blue")    the value, or what is given
+//   kibitz.change(f)                  f is called when answers came or changed
+//   kibitz.context({plan: "pro"})     tells more of the visitor, and asks again
+//   await kibitz.ready                until the first answer, or the failure to get one
 (() => {
-  const $ = (s, el = document) => el.querySelector(s);
-  const $$ = (s, el = document) => [...el.querySelectorAll(s)];
-  const parse = async res => new DOMParser().parseFromString(await res.text(), "text/html");
-  const post = (url, body) => fetch(url, { method: "POST", body, headers: { Accept: "text/html", "X-Part": "1" } });
-
-  const pair = root => $$(".range[data-pair]", root).forEach(r => {
-    const n = document.getElementById(r.dataset.pair);
-    if (!n || r.dataset.paired) return;
-    r.dataset.paired = "1";
-    const paint = v => { r.value = v; r.style.setProperty("--v", r.value); };
-    r.addEventListener("input", () => { n.value = r.value; paint(r.value); });
-    n.addEventListener("input", () => paint(n.value.replace(",", ".")));
-  });
-
-  const toast = fresh => {
-    if (!fresh) return;
-    $$(".toasts").forEach(t => t.remove());
-    document.body.append(fresh);
-  };
-
-  // A flip: the server answers with the fresh rows and a toast, or with a question when more people would see it.
-  const flips = form => {
-    const rowOf = key => $$("tr[data-key]", form).find(r => r.dataset.key === key);
-    const reset = row => { const was = $("[name^='was-']", row), n = $(".pct-in input", row), r = $(".range", row);
-      if (was) { n.value = r.value = was.value; r.style.setProperty("--v", was.value); } };
-    const take = doc => {
-      $$("tr[data-key]", doc).forEach(fresh => {
-        const old = rowOf(fresh.dataset.key);
-        if (!old) return;
-        const cursor = old.hasAttribute("data-cursor"), focus = old.contains(document.activeElement) && (document.activeElement.className || document.activeElement.name);
-        old.replaceWith(fresh);
-        if (cursor) fresh.setAttribute("data-cursor", "");
-        if (focus) ($$("input, button", fresh).find(e => !e.disabled && (e.className === focus || e.name === focus)) || $("button, a", fresh)).focus();
-        pair(fresh);
-      });
-      toast($(".toasts", doc));
-    };
-    const ask = (doc, row) => new Promise(done => {
-      const dialog = document.createElement("dialog"), question = $("#confirm", doc), heading = document.createElement("h2");
-      heading.id = "ask-h"; heading.textContent = "More people would see this";
-      dialog.className = "ask-wider"; dialog.setAttribute("aria-labelledby", "ask-h");
-      question.prepend(heading);
-      dialog.append(question);
-      document.body.append(dialog);
-      const back = document.activeElement;
-      const end = body => { dialog.remove(); if (!body) { row && reset(row); back?.isConnected && back.focus(); } done(body); };
-      dialog.addEventListener("cancel", () => end());
-      $("[data-cancel]", dialog).addEventListener("click", e => { e.preventDefault(); end(); });
-      question.addEventListener("submit", e => { e.preventDefault(); end(new URLSearchParams(new FormData(question))); });
-      dialog.showModal();
-    });
-    // One question at a row: Enter in a field, and leaving it for the question, are one.
-    const send = async (body, row) => {
-      if (row.dataset.busy) return;
-      row.dataset.busy = "1";
-      $$(".toasts").forEach(t => t.remove());
-      try {
-        let res = await post(form.action, body);
-        if (res.status === 202) {
-          body = await ask(await parse(res), row);
-          if (!body) return;
-          res = await post(form.action, body);
-        }
-        if (!res.ok) { location.reload(); return; }
-        take(await parse(res));
-      } catch { location.reload(); } finally { delete row.dataset.busy; }
-    };
-    const base = () => { const b = new URLSearchParams(); ["csrf", "env", "return"].forEach(k => b.set(k, form.elements[k].value)); return b; };
-    form.addEventListener("submit", e => {
-      const by = e.submitter;
-      if (!by || !["kill", "release", "on"].includes(by.name)) return;
-      e.preventDefault();
-      const body = base();
-      body.set(by.name, by.value);
-      send(body, by.closest("tr"));
-    });
-    const share = row => {
-      const was = $("[name^='was-']", row), n = $(".pct-in input", row);
-      if (!was || n.disabled || n.value === was.value) return;
-      const body = base();
-      body.set("do", "shares"); body.set(was.name, was.value); body.set(n.name, n.value);
-      send(body, row);
-    };
-    form.addEventListener("change", e => { if (e.target.closest(".rollout")) share(e.target.closest("tr")); });
-    form.addEventListener("keydown", e => { if (e.key === "Enter" && e.target.matches(".pct-in input")) { e.preventDefault(); share(e.target.closest("tr")); } });
-
-    // Keys of the row with the cursor: + and - by 5, x kills.
-    let timer;
-    document.addEventListener("keydown", e => {
-      if (e.target.matches("input:not([type=checkbox]), textarea, select") || e.metaKey || e.ctrlKey || e.altKey || $("dialog[open]:modal")) return;
-      const row = $("tr[data-cursor]", form), by = { "+": 5, "=": 5, "-": -5 }[e.key];
-      if (!row) return;
-      if (e.key === "x") { $("button[name=kill]", row)?.click(); return; }
-      const n = $(".pct-in input", row), r = $(".range", row);
-      if (!by || n.disabled) return;
-      e.preventDefault();
-      n.value = Math.max(0, Math.min(100, +n.value + by));
-      r.value = n.value; r.style.setProperty("--v", n.value);
-      clearTimeout(timer);
-      timer = setTimeout(() => share(row), 700);
-    });
-  };
-
-  // The editor: each of its buttons shows the form as the server makes it; saving leaves the page as without a script.
-  const editor = form => {
-    form.addEventListener("submit", async e => {
-      const by = e.submitter, action = by?.value || "save";
-      if (action === "save" || action === "delete") return;
-      e.preventDefault();
-      const body = new URLSearchParams(new FormData(form));
-      body.set("do", action);
-      try {
-        const res = await post(form.getAttribute("action"), body), doc = await parse(res), fresh = doc.getElementById(form.id);
-        if (!fresh) { form.submit(); return; }
-        const open = $$("details", form).map(d => d.open), again = `[name="do"][value="${CSS.escape(action)}"]`;
-        form.replaceWith(fresh);
-        $$("details", fresh).forEach((d, i) => { if (open[i]) d.open = true; });
-        start(fresh.parentElement);
-        focusAfter(fresh, action, again);
-      } catch { form.submit(); }
-    });
-  };
-  const focusAfter = (form, action, again) => {
-    const [what, verb, at] = action.split(".");
-    const list = form.id === "segment" ? "r" : `s${at}.r`;
-    const added = { set: ".set-name", rule: `[name^="${list}"][name$=".values"]`, variant: ".variant-row input.mono", step: "[name^=t][name$='.percent']", override: "[name^=o][name$='.value']" }[what];
-    const wanted = verb === "add" && added && $$(added, form).at(-1) || $(again, form);
-    (wanted && !wanted.disabled ? wanted : $(".editor-save .btn, .btn", form))?.focus();
-  };
-
-  // A form whose answer takes the place of a part of the page.
-  const part = form => form.addEventListener("submit", async e => {
-    e.preventDefault();
-    const url = new URL(form.action);
-    new FormData(form).forEach((v, k) => { if (v !== "") url.searchParams.append(k, v); });
-    try {
-      const doc = await parse(await fetch(url, { headers: { Accept: "text/html" } })), fresh = doc.getElementById(form.dataset.part);
-      const open = $("details", form)?.open;
-      document.getElementById(form.dataset.part).replaceWith(fresh);
-      if (open) $("details", fresh).open = true;
-      start(fresh);
-      $("input[name=user]", fresh).focus();
-    } catch { form.submit(); }
-  });
-
-  // The list narrows while one types; the address does when one stops.
-  const find = field => {
-    let timer, asked = 0;
-    field.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(async () => {
-        const mine = ++asked, url = new URL(field.form.action);
-        new FormData(field.form).forEach((v, k) => { if (v !== "") url.searchParams.append(k, v); });
-        try {
-          const res = await fetch(url, { headers: { Accept: "text/html" } });
-          const fresh = res.ok && (await parse(res)).getElementById("switches"), old = document.getElementById("switches");
-          if (!fresh || !old || mine !== asked) return;
-          old.replaceWith(fresh);
-          history.replaceState(null, "", url);
-          start(fresh.parentElement);
-        } catch { /* the button still asks */ }
-      }, 200);
-    });
-  };
-
-  const once = (root, selector, fn) => $$(selector, root).concat(root.matches?.(selector) ? [root] : []).forEach(el => {
-    if (!el.dataset.started) { el.dataset.started = "1"; fn(el); }
-  });
-  const start = root => {
-    pair(root);
-    once(root, "form[data-flips]", flips);
-    once(root, "form[data-editor]", editor);
-    once(root, "form[data-part]", part);
-    once(root, "input[data-find]", find);
-  };
-  document.addEventListener("DOMContentLoaded", () => start(document.body));
-})();
+const script = document.currentScript, data = script.dataset, calls = []
+let store = {}, turn = 0
+// Where a page may keep nothing, reading this throws.
+try { store = localStorage } catch {}
+const id = data.user || (store.kibitz ||= crypto.randomUUID?.() || Math.random() + "")
+let asked = {targetingKey: id, anonymous: !data.user, ...JSON.parse(data.context || "{}")}
+let flags = {}, tag = "", url, source, timer
+// What was known of this visitor the last time.
+try { flags = JSON.parse(store["kibitz " + id]) } catch {}
+const later = ms => { clearTimeout(timer); timer = setTimeout(load, ms * Math.random()) }
+const listen = to => {
+if (to == url && source?.readyState < 2) return
+source?.close()
+source = new EventSource(url = to)
+source.onmessage = () => later(300)
+// A closed stream is not opened again by browsers; one that was refused has an address that expired.
+source.onerror = () => source.readyState > 1 && (tag = "", later(2e4))
+}
+const load = async () => {
+const mine = ++turn
+try {
+const r = await fetch(script.src.replace(/switches\.js.*/, "ofrep/v1/evaluate/flags"), {method: "POST", body: JSON.stringify({context: asked}),
+headers: {"Content-Type": "application/json", "X-API-Key": data.token, "If-None-Match": tag}})
+// Too many at once, or a failure of the server: again in a while. A token that is refused stays refused.
+if (r.status > 428) throw 0
+if (r.status != 200) return
+const b = await r.json()
+if (mine != turn) return
+tag = r.headers.get("ETag")
+flags = {}
+b.flags.map(f => flags[f.key] = [f.value, f.metadata?.on ?? f.value === true])
+b.eventStreams?.map(s => listen(new URL(s.endpoint.requestUri, script.src) + ""))
+try { store["kibitz " + id] = JSON.stringify(flags) } catch {}
+calls.map(f => f())
+} catch { later(2e4) }
+}
+window.kibitz = {
+on: key => !!flags[key]?.[1],
+value: (key, other) => flags[key] ? flags[key][0] : other,
+change: f => calls.push(f),
+context: more => { Object.assign(asked, more); tag = ""; return load() },
+ready: load()
+}
+})()

@@ -26,6 +26,7 @@ var Scopes = []Scope{
 	{"event:write", "resolve, archive and merge issues"},
 	{"metrics:read", "read /metrics"},
 	{"switch:read", "read feature switches"},
+	{"switch:evaluate", "ask what switches answer, without reading their rules: for pages, whose visitors can see the token"},
 	{"switch:write", "flip feature switches"},
 }
 
@@ -47,7 +48,7 @@ func ScopesOf(role model.Role) []string {
 	case model.Moderator, model.Member:
 		return slices.DeleteFunc(all, func(s string) bool { return s == "project:write" || s == "switch:write" })
 	case model.Viewer:
-		return slices.DeleteFunc(all, func(s string) bool { return !strings.HasSuffix(s, ":read") })
+		return slices.DeleteFunc(all, func(s string) bool { return !strings.HasSuffix(s, ":read") && s != "switch:evaluate" })
 	}
 	return nil
 }

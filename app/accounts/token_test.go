@@ -112,13 +112,13 @@ func TestWrongTokens(t *testing.T) {
 		life    time.Duration
 		says    string
 	}{
-		{mara, "x", []string{"event:admin"}, 0, `no scope "event:admin" for this token. The scopes are org:read, project:read, project:write, event:read, event:write, metrics:read, switch:read, switch:write.`},
+		{mara, "x", []string{"event:admin"}, 0, `no scope "event:admin" for this token. The scopes are org:read, project:read, project:write, event:read, event:write, metrics:read, switch:read, switch:evaluate, switch:write.`},
 		{mara, "x", nil, 0, "at least one scope"},
 		{mara, "x", []string{""}, 0, `no scope ""`},
 		{mara, " ", []string{"event:read"}, 0, "a name"},
 		{mara, "a\nb", []string{"event:read"}, 0, "on one line"},
 		{mara, "x", []string{"event:read"}, -time.Hour, "ten years"},
-		{viewer, "x", []string{"event:write"}, 0, "The scopes are org:read, project:read, event:read, metrics:read, switch:read."},
+		{viewer, "x", []string{"event:write"}, 0, "The scopes are org:read, project:read, event:read, metrics:read, switch:read, switch:evaluate."},
 	} {
 		_, err := f.AddToken(ctx, tc.account, tc.name, tc.scopes, tc.life)
 		if errs.Of(err) != errs.Unprocessable || !strings.Contains(errs.Message(err), tc.says) {

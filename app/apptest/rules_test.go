@@ -21,6 +21,7 @@ var layers = map[string]int{
 	"app/db": 1, "app/db/dbtest": 2, "app/cache": 1, "app/model": 1, "app/switches": 1, "app/config": 1,
 	"app/requests/filter": 1, "app/requests/health": 2, "app/requests/sqlscan": 0, "app/mail": 1, "app/mail/mailtest": 0, "app/perf": 1, "app/perf/perffiber": 2, "app/perf/perfpgx": 2, "app/forward": 3, "app/prometheus": 0, "app/detect": 1, "ingest/otlp": 1, "ingest/syslog": 1, "ingest/envelope": 1,
 	"app/switches/peers": 1, "app/rollout": 3,
+	"app/switches/ofrep": 2, "app/switches/unleash": 2, "app/switches/openfeature": 2, "app/switches/flaghook": 1, "app/switches/jsonout": 0, "app/flags": 3,
 	"app/hostmetrics": 0, "app/trace": 0, "app/trace/tracetest": 1, "app/sketch": 0, "ingest/sqltext": 0,
 	"app/switches/guard": 0, "app/switches/guard/simulate": 1, "app/switches/exchange": 2,
 	"app/switches/switchestest": 2, "app/switches/benchmark": 2, "app/switches/switchfiber": 2,

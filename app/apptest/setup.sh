@@ -33,10 +33,11 @@ venv() {
   fi
 }
 venv venv sdk/python/requirements.txt # the Python SDK and the engine that rules are compared with
+venv switches sdk/switches_python/requirements.txt
 venv perf_django sdk/perf_django/requirements.txt
 venv perf_otelpython sdk/perf_otelpython/requirements.txt
 
-for dir in sdk/node sdk/browser sdk/perf_express sdk/perf_otelnode sdk/syslog/express browser; do
+for dir in sdk/switches_node sdk/switches_browser sdk/node sdk/browser sdk/perf_express sdk/perf_otelnode sdk/syslog/express browser; do
   [ -f "$dir/package.json" ] || continue
   if ! cmp -s "$dir/package.json" "$dir/node_modules/.installed"; then
     echo "installing $dir"

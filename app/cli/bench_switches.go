@@ -39,6 +39,7 @@ func switchSections() []benchSection {
 		{"evaluation", "one answer, in the process, on all cores", (*switchBench).evaluation},
 		{"libraries", "the same two tasks by Go libraries, on all cores", (*switchBench).libraries},
 		{"flip", "from a click in one of twelve processes until the last answers by it", (*switchBench).flip},
+		{"protocols", "answers over HTTP, and pages that listen", (*switchBench).protocols},
 	}
 }
 

@@ -47,6 +47,7 @@ type Program struct {
 	Impact     *impact.Impact
 	impact     atomic.Pointer[impact.Impact] // the same, for the board, which runs before it is there
 	features   *features
+	wire       wire
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a

@@ -152,10 +152,16 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	lim := limits(s.config)
 	rcv := receiver.New(receiver.Options{Keys: keys{s.Projects}, Pipeline: s.pipeline, Outcomes: s.outcomes, Limits: lim, Log: s.log,
 		TrustedProxies: s.config.TrustedProxies, PGLog: s.logOptions()})
+	doors, err := s.switchDoors(ctx)
+	if err != nil {
+		return err
+	}
+	s.startTelling(self.ID)
 	s.web, err = web.New(web.Options{Base: s.base, TrustedProxies: s.config.TrustedProxies, Version: Version, Log: s.log, Accounts: s.Accounts,
 		Issues: s.Issues, Projects: s.Projects, Groupings: s.Groupings, Rehearsals: s.Rehearsals, Refiles: s.Refiles, Requests: s.Requests, KeepOneIn: s.config.Perf.KeepOneIn, Hub: s.Hub,
 		Statements: s.Statements.Recent, Health: s.Health, Explainer: requests.NewExplainer(s.Store), Ingest: rcv.Mount, HeaderReceived: rcv.HeaderReceived,
 		TestEvent: s.testEvent, Ready: s.ready, Report: s.self.report, Queries: queryCounter(s.recorder), Recorder: s.recorder,
+		SwitchDoors: doors, Flags: s.wire.flags, OwnChanges: s.ownChanges,
 		Metrics: s.metrics, MetricsOpen: s.config.Metrics.Open, Feature: s.features.ask, Switches: s.features.holder.Load(), Board: s.Board, Impact: s.Impact})
 	if err != nil {
 		return err
@@ -168,6 +174,7 @@ func (s *server) startWeb(ctx context.Context, c *call) (err error) {
 	s.outcomes.Start()
 	s.drain.Start()
 	go s.guarded("project keys", func() { s.Projects.Run(background) })
+	go s.guarded("tokens of switches", func() { s.wire.gate.Run(background) })
 	go s.guarded("groupings", func() { s.Groupings.Run(background) })
 	go s.guarded("rehearsals", func() { s.Rehearsals.Run(db.With(background, db.Jobs)) })
 	go s.guarded("moves of events", func() { s.Refiles.Run(db.With(background, db.Jobs)) })
@@ -266,6 +273,7 @@ func (s *server) close(ctx context.Context) error {
 		failed = append(failed, s.web.Shutdown(ctx))
 	}
 	s.listener.Close()
+	s.stopTelling()
 	if s.syslog != nil {
 		failed = append(failed, s.syslog.Close(ctx))
 	}

@@ -17,7 +17,7 @@ import (
 
 // switchUsage is what a wrong command line is told.
 const switchUsage = "say `kibitz switch add KEY`, `set KEY on|off|inherit|N%%|kill|unkill`, `list`, `get KEY`, `try KEY --user ID`, `remove KEY`, `history [KEY]`, " +
-	"`undo CHANGE`, `copy --from ENV --to ENV [KEY...]`, `processes`, `export` or `import FILE`"
+	"`undo CHANGE`, `copy --from ENV --to ENV [KEY...]`, `processes`, `webhook add PROVIDER`, `export` or `import FILE`"
 
 // switchCommand is `kibitz switch`. It acts on the running processes, through one of them; the database is needed only where none
 // runs.
@@ -26,7 +26,7 @@ func switchCommand(ctx context.Context, c *call) error {
 		return c.wrong(switchUsage)
 	}
 	run, ok := map[string]func(context.Context, *call) error{"add": switchAdd, "set": switchSet, "list": switchList, "get": switchGet, "try": switchTry,
-		"remove": switchRemove, "history": switchHistory, "undo": switchUndo, "copy": switchCopy, "processes": switchProcesses,
+		"remove": switchRemove, "history": switchHistory, "undo": switchUndo, "copy": switchCopy, "processes": switchProcesses, "webhook": switchWebhook,
 		"export": switchExport, "import": switchImport}[c.args[0]]
 	if !ok {
 		return c.wrong("there is no `kibitz switch %s`; "+switchUsage, c.args[0])

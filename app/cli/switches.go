@@ -15,7 +15,7 @@ func (p *Program) startBoard() error {
 	cfg := p.config.Switches
 	p.Board = rollout.New(rollout.Options{Node: p.config.Node, Version: Version, IDs: p.IDs, Log: p.log, Dir: switchDir(p.config.Data), Listen: cfg.Listen,
 		Advertise: cfg.Advertise, Secret: cfg.Secret, Peers: cfg.Peers, AutoCreate: cfg.AutoCreate, Answered: perf.Asked,
-		Hooks: rollout.Hooks{RampReady: p.rampReady, Flush: p.countAsked},
+		Hooks: rollout.Hooks{RampReady: p.rampReady, Flush: p.countAsked}, Changed: p.tellOf,
 		Ask: switchDoor(func() *rollout.Board { return p.Board }), Own: switches.Own()})
 	p.features.use(p.Board.Holder(rollout.Production))
 	return p.Board.Start()

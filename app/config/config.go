@@ -53,6 +53,11 @@ type Config struct {
 		KeepOneIn, RequestDays, MinuteDays, HourDays int
 		DiskBudget                                   int64
 	}
+	Doors struct {
+		Origins, Webhooks        []string
+		PublicTag, WebhookSecret string
+		Streams                  int
+	}
 	Switches struct {
 		Listen, Advertise, Secret string
 		Peers                     []string

@@ -45,6 +45,7 @@ func table() []Setting {
 		{"spool.max_size", "4GiB", "what the spool may hold while the database is away", false, func(c *Config) value { return size{&c.Spool.MaxSize, 4 << 20, 1 << 42} }},
 		{"spool.high_water", "0.8", "share of that from which on we are not ready for more", false, func(c *Config) value { return share{&c.Spool.HighWater} }},
 	}
+	t = append(t, doorsTable()...)
 	return slices.Concat(t, ingestTable(), syslogTable(), pglogTable(), perfTable(), switchesTable(), exportTable(), reportTable(), databaseTable())
 }
 

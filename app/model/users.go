@@ -45,3 +45,15 @@ type APIToken struct {
 	LastUsed  time.Time
 	Expires   time.Time // zero: never
 }
+
+// LivingToken is a token that is neither revoked nor expired, by its hash, with the role of its account ("" for one of the
+// installation).
+type LivingToken struct {
+	Hash      []byte // SHA-256 of its text
+	ID        int64
+	AccountID int64
+	Role      Role
+	Scopes    []string
+	LastUsed  time.Time
+	Expires   time.Time // zero: never
+}

@@ -109,7 +109,7 @@ func (r *Recorder) request(b *recording) trace.Request {
 	q := trace.Request{Trace: b.trace, Span: b.id, Parent: b.parent, Name: valid(b.info.Name), Source: b.info.Source, Op: b.info.Op,
 		Method: valid(b.info.Method), URL: valid(b.url), Status: b.status, State: valid(b.state), Failed: b.failed, Start: b.start.UTC(),
 		Duration: b.duration, Service: r.o.Service, Release: r.o.Release, Environment: r.o.Environment, Host: r.o.Host,
-		Platform: b.info.Platform, User: valid(b.user), Weight: float64(1 + b.folded), Keep: b.keep, Lost: b.lost}
+		Platform: b.info.Platform, User: valid(b.user), Weight: max(b.info.Weight, 1) * float64(1+b.folded), Keep: b.keep, Lost: b.lost}
 	// Spans that were left out would be missing from totals of those that were kept.
 	if b.lost > 0 {
 		q.Summed, q.Totals = true, b.sweep.totals

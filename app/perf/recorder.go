@@ -124,6 +124,8 @@ type Info struct {
 	Name, Source, Op, Method string
 	// Platform is go when empty.
 	Platform string
+	// Weight is how many requests this one stands for, where not all are recorded; 1 when it is less.
+	Weight float64
 	// Remote is the caller's span, from the headers of a request.
 	Remote Remote
 }

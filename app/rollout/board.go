@@ -44,8 +44,10 @@ type Options struct {
 	Answered func(ctx context.Context, key, variant string)
 	// Ask answers what the command line asks this process by its door.
 	Ask func(ctx context.Context, op string, body json.RawMessage) (answer json.RawMessage, status int, text string)
-	Own []switches.Switch // Kibitz's own, made where they are missing
-	Now func() time.Time
+	// Changed is told of what was changed in this process, once everybody answers by it; it must not wait.
+	Changed func([]Change)
+	Own     []switches.Switch // Kibitz's own, made where they are missing
+	Now     func() time.Time
 }
 
 // Hooks are what others do for a board. Each may be nil.

@@ -67,9 +67,26 @@ func (b *Board) publish(ctx context.Context, env, key string, by By, why string,
 		stored := b.writer.add(writes)
 		out.Told, out.Peers, out.Slowest = delivery.wait(ctx, peersWait)
 		out.Stored = stored.wait(ctx, storeWait)
+		b.changed(writes)
 	}
 	out.Entry, _ = b.Entry(env, key)
 	return out, nil
+}
+
+// changed tells of changes that have a line in the history.
+func (b *Board) changed(writes []store.SwitchChange) {
+	if b.opts.Changed == nil {
+		return
+	}
+	var list []Change
+	for _, w := range writes {
+		if w.Record.Change != 0 {
+			list = append(list, changeOf(&store.SwitchLine{Record: w.Record, Before: w.Before}))
+		}
+	}
+	if len(list) > 0 {
+		b.opts.Changed(list)
+	}
 }
 
 // inMemory publishes in this process.

@@ -135,3 +135,41 @@ func (s *Store) revoke(ctx context.Context, sql string, args ...any) error {
 	}
 	return nil
 }
+
+// LivingTokens are the tokens with any of some scopes that are neither revoked nor expired, of accounts that are not disabled.
+func (s *Store) LivingTokens(ctx context.Context, scopes []string, now time.Time) ([]model.LivingToken, error) {
+	rows, err := s.db.Write(ctx, usersKey()).Query(ctx, `SELECT t.token_hash, t.id, coalesce(t.account_id, 0), coalesce(a.role, ''), t.scopes,
+			t.last_used, t.expires_at
+		FROM api_token t LEFT JOIN account a ON a.id = t.account_id
+		WHERE t.scopes && $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND a.disabled_at IS NULL`, scopes, now)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read living tokens: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanLivingToken)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read living tokens: %w", err)
+	}
+	return list, nil
+}
+
+func scanLivingToken(row pgx.CollectableRow) (t model.LivingToken, err error) {
+	var used, expires *time.Time
+	err = row.Scan(&t.Hash, &t.ID, &t.AccountID, &t.Role, &t.Scopes, &used, &expires)
+	if used != nil {
+		t.LastUsed = *used
+	}
+	if expires != nil {
+		t.Expires = *expires
+	}
+	return t, err
+}
+
+// TouchTokens notes that tokens were used now, each unless a use later than before has been noted already.
+func (s *Store) TouchTokens(ctx context.Context, ids []int64, now, before time.Time) error {
+	_, err := s.db.Write(ctx, usersKey()).Exec(ctx, `UPDATE api_token SET last_used = $2 WHERE id = ANY($1) AND (last_used IS NULL OR last_used <= $3)`,
+		ids, now, before)
+	if err != nil {
+		return fmt.Errorf("cannot note the use of %d tokens: %w", len(ids), err)
+	}
+	return nil
+}

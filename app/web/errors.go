@@ -79,6 +79,10 @@ func setRetryAfter(c *fiber.Ctx, wait time.Duration) {
 // answerError is the one place where an error becomes an answer: a page for people, JSON for programs.
 func (s *Server) answerError(c *fiber.Ctx, err error) error {
 	a := answerOf(err)
+	if a.status == fiber.StatusRequestEntityTooLarge && isDoor(c.Path()) {
+		// Clients of switches know few statuses, and this is none of them.
+		return c.Status(fiber.StatusBadRequest).JSON(fiber.Map{"errorCode": "INVALID_CONTEXT", "errorDetails": "The body is larger than anything that is read here."})
+	}
 	s.note(c, err, a)
 	c.Response().ResetBody()
 	c.Response().Header.Del(fiber.HeaderContentEncoding)

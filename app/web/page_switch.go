@@ -247,7 +247,7 @@ func (s *Server) fillTry(c *fiber.Ctx, p *views.SwitchPageProps) {
 		Address: get("address"), More: get("attrs")}
 	snapshot := s.board.Holder(p.Env).Snapshot()
 	if t.Asked {
-		sub, err := subjectOf(t)
+		sub, err := triedSubject(t)
 		if err != nil {
 			t.Error = errs.Message(err)
 		} else {
@@ -281,8 +281,8 @@ func (s *Server) example(snapshot *switches.Snapshot, sw switches.Switch, t view
 	return ""
 }
 
-// subjectOf is whom the box asks for.
-func subjectOf(t views.SwitchTry) (switches.Subject, error) {
+// triedSubject is whom the box asks for.
+func triedSubject(t views.SwitchTry) (switches.Subject, error) {
 	sub := switches.Subject{ID: t.User, Anonymous: t.Anonymous, Forum: t.Forum, Role: t.Role, Country: t.Country, Host: hostOf(t.Address)}
 	if t.IP != "" {
 		ip, err := netip.ParseAddr(t.IP)

@@ -4,6 +4,8 @@ import "github.com/gofiber/fiber/v2"
 
 // routes is the map of everything that answers. Order matters: what stands above the session gate is open to all.
 func (s *Server) routes(o Options) {
+	s.switchDoors(o.SwitchDoors, o.Recorder)
+
 	// Open to all: SDKs, health, sign-in.
 	s.app.Use(s.requestID, s.recordRequest(o.Recorder), s.recoverPanic)
 	if o.Ingest != nil {
@@ -15,6 +17,10 @@ func (s *Server) routes(o Options) {
 	s.app.Get("/static/:name", s.getStatic)
 	s.app.Get("/favicon.ico", s.getFavicon)
 	s.app.Get("/robots.txt", s.getRobots)
+
+	if o.Flags != nil {
+		s.app.Post("/api/0/organizations/:org/flags/hooks/provider/:provider/", s.postFlagHook) // signed
+	}
 
 	if o.MetricsOpen {
 		s.app.Get("/metrics", s.getMetrics)
@@ -46,6 +52,10 @@ func (s *Server) routes(o Options) {
 	api.Get("/organizations/:org/issues/:issue/", s.scope("event:read"), s.apiOneIssue)
 	api.Get("/organizations/:org/issues/:issue/events/", s.scope("event:read"), s.apiIssueEvents)
 	api.Get("/organizations/:org/issues/:issue/events/:event/", s.scope("event:read"), s.apiIssueEvent)
+
+	if o.Flags != nil {
+		api.Get("/organizations/:org/flags/logs/", s.scope("org:read", "event:read", "switch:read"), s.apiFlagLog)
+	}
 
 	// Pages: a session from here on.
 	page := s.app.Group("", s.needSession, s.subject(o.Switches), s.checkFormToken)

@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"kibitz/app/accounts"
+	"kibitz/app/flags"
 	"kibitz/app/impact"
 	"kibitz/app/issues"
 	"kibitz/app/model"
@@ -22,6 +23,7 @@ import (
 	"kibitz/app/requests"
 	"kibitz/app/rollout"
 	"kibitz/app/switches"
+	"kibitz/app/switches/flaghook"
 )
 
 // Options are what a server is made of.
@@ -61,6 +63,12 @@ type Options struct {
 	// Metrics is the text of /metrics; MetricsOpen lets those read it who have no token.
 	Metrics     func(ctx context.Context) []byte
 	MetricsOpen bool
+	// SwitchDoors are where programs elsewhere ask switches; nil for none.
+	SwitchDoors *SwitchDoors
+	// Flags takes changes of flags that others tell of, and tells of ours; nil for neither.
+	Flags *flags.Flags
+	// OwnChanges are changes of our own switches of one key ("" all) before an id, newest first; nil for none.
+	OwnChanges func(ctx context.Context, key string, before int64, n int) ([]model.FlagChange, error)
 	// Switches answers for those who ask for pages; nil for none. Feature says whether one of Kibitz's own features is on for
 	// whoever a context belongs to (see switches.Own); nil for all of them.
 	Switches *switches.Holder
@@ -96,6 +104,8 @@ type Server struct {
 	report     func(ctx context.Context, err error)
 	queries    func(ctx context.Context) (context.Context, func() (int, time.Duration))
 	metrics    func(ctx context.Context) []byte
+	flags      *flags.Flags
+	ownChanges func(ctx context.Context, key string, before int64, n int) ([]model.FlagChange, error)
 	feature    func(ctx context.Context, key string) bool
 	streams    atomic.Int64
 	stopping   context.Context
@@ -126,6 +136,7 @@ func New(o Options) (*Server, error) {
 		rehearsals: o.Rehearsals, refiles: o.Refiles, requests: o.Requests, keepOneIn: o.KeepOneIn, syslog: o.Syslog, hub: o.Hub, statements: o.Statements, health: o.Health,
 		explainer: o.Explainer, board: o.Board, impact: o.Impact, proxies: trusted,
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, feature: o.Feature}
+	s.flags, s.ownChanges = o.Flags, o.OwnChanges
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
@@ -144,6 +155,10 @@ func largerForms(other func(*fasthttp.RequestHeader) fasthttp.RequestConfig) fun
 	return func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 		switch limit := formLimit(path); {
+		case isDoor(path):
+			return fasthttp.RequestConfig{MaxRequestBodySize: doorBody}
+		case isFlagHook(path):
+			return fasthttp.RequestConfig{MaxRequestBodySize: flaghook.MaxBody}
 		case limit > maxForm:
 			return fasthttp.RequestConfig{MaxRequestBodySize: limit}
 		case other != nil:
