@@ -111,9 +111,6 @@ func WhenText(w switches.When) string {
 	return strings.Join(groups, ", or ")
 }
 
-// setName is what a set is called: by its name, else by its condition.
-func setName(s switches.Set) string { return orWord(s.Name, WhenText(s.When)) }
-
 // setChip is a set in a few words, with its share where that is not all.
 func setChip(s switches.Set) string {
 	text := s.Name
@@ -183,13 +180,6 @@ func StateText(s *switches.Switch) string {
 		return "not there"
 	}
 	return stateText(*s)
-}
-
-func switchShare(s *switches.Switch) float64 {
-	if s == nil {
-		return 0
-	}
-	return Share(*s)
 }
 
 // SwitchChange is a line of what an edit changed. Before or After is "" where there was or is nothing.
@@ -380,18 +370,6 @@ func daysText(days []int) string {
 		}
 	}
 	return strings.Join(out, " ")
-}
-
-// variantNames are the answers of a switch; a boolean one has off and on.
-func variantNames(s switches.Switch) []string {
-	if len(s.Variants) == 0 {
-		return []string{"off", "on"}
-	}
-	var out []string
-	for _, v := range s.Variants {
-		out = append(out, v.Name)
-	}
-	return out
 }
 
 // switchURL is the page of a switch. The keys of other pages below /switches go by a field.

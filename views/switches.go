@@ -143,9 +143,6 @@ func (p SwitchesProps) page(c Chrome, n int) templ.SafeURL {
 	return p.address(c).with("page", strconv.Itoa(n))
 }
 
-// back is where the forms of the list return to.
-func (p SwitchesProps) back(c Chrome) string { return c.Path }
-
 // failing is how loud a share of failures is beside the other side's.
 func failing(side, other SwitchSide) string {
 	switch {
