@@ -58,7 +58,7 @@ async function work(page) {
   await page.click("button:has-text('Revoke')");
   await page.waitForLoadState();
   check((await fetch(`${BASE}/api/0/projects/`, { headers: { Authorization: `Bearer ${token}` } })).status === 401, "a revoked token works");
-  await page.click("summary[aria-label=Theme]");
+  await page.click("summary[aria-label^=Theme]");
   await page.click("button[name=theme][value=dark]");
   await page.waitForLoadState();
   check(await page.evaluate(() => document.documentElement.dataset.theme) === "dark", "the theme is not dark");
