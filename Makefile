@@ -32,7 +32,7 @@ test-go: ## The tests without SDKs and browser
 	KIBITZ_TEST_SHORT=1 $(GO) test -timeout 11m ./...
 
 test-race: ## The tests of the concurrent packages under the race detector
-	$(GO) test -race -timeout 11m ./ingest/... ./app/db/ ./app/issues/ ./app/accounts/ ./app/web/ ./app/requests/ ./app/perf/... ./app/switches/... ./grouping/
+	$(GO) test -race -timeout 11m ./ingest/... ./app/db/ ./app/issues/ ./app/accounts/ ./app/web/ ./app/requests/ ./app/perf/... ./app/switches/... ./app/rollout/ ./app/impact/ ./grouping/
 
 check: ## Format, vet, staticcheck, generated code, import rules, migrations
 	@out=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -53,12 +53,13 @@ generate: ## Generate Go from the templ pages
 	$(GO) tool templ generate -path views
 
 bench: build ## Print the figures that Kibitz promises, each beside a peer or a physical limit
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./grouping ./ingest/... ./app/issues ./app/accounts ./app/trace ./app/sketch ./app/detect ./app/perf/... ./app/switches/... ./app/requests ./views/...
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./grouping ./ingest/... ./app/issues ./app/accounts ./app/trace ./app/sketch ./app/detect ./app/perf/... ./app/switches/... ./app/requests ./app/rollout ./app/impact ./views/...
 	$(BIN) bench ingest
 	$(BIN) bench requests
 	$(BIN) bench perf
 	$(BIN) bench switches
 	$(BIN) bench rehearsal
+	$(BIN) bench guard
 
 clean: ## Remove what was built; your data stays
 	rm -rf bin tmp
