@@ -39,12 +39,18 @@ func inBrowser(t *testing.T, script string) {
 	t.Helper()
 	needPrograms(t, "node")
 	s := newServer(t)
+	s.browse(script)
+	s.stop()
+}
+
+// browse runs a script of browser/ against the server.
+func (s *server) browse(script string) {
+	s.t.Helper()
 	cmd := in("browser", exec.Command("node", script))
-	cmd.Env = append(os.Environ(), "BASE="+s.base, "SETUP="+s.setup, "DSN="+s.dsn, "CHROMIUM="+chromium(t), "SHOTS="+os.Getenv("KIBITZ_TEST_SHOTS"))
+	cmd.Env = append(os.Environ(), "BASE="+s.base, "SETUP="+s.setup, "DSN="+s.dsn, "CHROMIUM="+chromium(s.t), "SHOTS="+os.Getenv("KIBITZ_TEST_SHOTS"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s\nthe server said:\n%s", err, out, s.log)
+		s.t.Fatalf("%v\n%s\nthe server said:\n%s", err, out, s.log)
 	}
-	t.Logf("%s", out)
-	s.stop()
+	s.t.Logf("%s", out)
 }
