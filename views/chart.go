@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -261,12 +262,21 @@ func (c Chart) ends(s charts.Scale) []end {
 			out = append(out, end{s.At(l.Values[i]), l.Name + " " + c.Unit.Text(l.Values[i]), l.Mark})
 		}
 	}
-	slices.SortFunc(out, func(a, b end) int { return int(math.Copysign(1, a.at-b.at)) })
-	apart := endHeight / float64(max(c.Height, 1)) * 100
-	for i := 1; i < len(out); i++ {
-		out[i].at = max(out[i].at, out[i-1].at+apart)
-	}
+	slices.SortStableFunc(out, func(a, b end) int { return cmp.Compare(a.at, b.at) })
+	pushApart(out, endHeight/float64(max(c.Height, 1))*100)
 	return out
+}
+
+// pushApart moves names that would lie on each other up, and those that leave the plot by that down again.
+func pushApart(ends []end, apart float64) {
+	for i := 1; i < len(ends); i++ {
+		ends[i].at = max(ends[i].at, ends[i-1].at+apart)
+	}
+	top := 100.0
+	for i := len(ends) - 1; i >= 0 && ends[i].at > top; i-- {
+		ends[i].at = top
+		top -= apart
+	}
 }
 
 // lastOf is where the last value is; -1 when there is none.

@@ -378,3 +378,21 @@ func TestSorts(t *testing.T) {
 		t.Errorf("an endpoint is at %s", got)
 	}
 }
+
+// TestEndsStayInside holds that names of lines with one value lie below each other, and none above the plot.
+func TestEndsStayInside(t *testing.T) {
+	t.Parallel()
+	for _, at := range [][]float64{{100, 100, 100, 100}, {0, 0, 0}, {0, 99, 100}, {40, 41, 90, 100}, {50}} {
+		var ends []end
+		for _, a := range at {
+			ends = append(ends, end{at: a})
+		}
+		pushApart(ends, 10)
+		for i, e := range ends {
+			if e.at > 100 || e.at < 0 || (i > 0 && e.at-ends[i-1].at < 10-1e-9) {
+				t.Errorf("%v lie at %v", at, ends)
+				break
+			}
+		}
+	}
+}
