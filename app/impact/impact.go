@@ -39,6 +39,7 @@ type Impact struct {
 	Options
 	asks   asks
 	guards guards
+	lately lately
 }
 
 // New makes the use cases.

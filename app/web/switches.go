@@ -94,7 +94,7 @@ const lastDay = 24 * time.Hour
 
 // switchLines are the rows of some switches, with what three queries tell of all of them.
 func (s *Server) switchLines(ctx context.Context, entries []rollout.Entry, env string, now time.Time, unknown *bool) ([]views.SwitchLine, error) {
-	rows, err := s.impact.Rows(ctx, env, lastDay)
+	rows, err := s.impact.RowsLately(ctx, env, lastDay)
 	if err := readable(err, unknown); err != nil {
 		return nil, err
 	}

@@ -381,7 +381,7 @@ func TestSwitchRoles(t *testing.T) {
 	}
 }
 
-// TestSwitchBudgets: pages cost the same queries for one switch or many.
+// TestSwitchBudgets: pages cost no more queries for many switches than for one.
 func TestSwitchBudgets(t *testing.T) {
 	t.Parallel()
 	k := newTraffic(t)
@@ -392,7 +392,7 @@ func TestSwitchBudgets(t *testing.T) {
 		for path, limit := range most {
 			k.get(path).wantStatus(t, 200)
 			n := k.queriesOf()
-			if n > limit || round > 0 && n != before[path] {
+			if n > limit || round > 0 && n > before[path] { // fewer where sums are shown again
 				t.Errorf("%s costs %d queries of %d, %d with one switch", path, n, limit, before[path])
 			}
 			before[path] = n
