@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	mathrand "math/rand/v2"
+	"strconv"
 	"time"
 
 	"kibitz/app/errs"
@@ -35,6 +36,10 @@ func releaseAt(since time.Duration) int {
 
 // shopRequests tells of the shop's requests: those of the last day when past is set, then some a second until ctx ends.
 func (s *server) shopRequests(ctx context.Context, from ingest.Source, past bool) error {
+	ask, err := s.demoSwitches(ctx)
+	if err != nil {
+		return err
+	}
 	r := mathrand.New(mathrand.NewPCG(uint64(time.Now().UnixNano()), 3))
 	if past {
 		if err := s.shopPast(ctx, from, r); err != nil {
@@ -48,7 +53,7 @@ func (s *server) shopRequests(ctx context.Context, from ingest.Source, past bool
 		case <-time.After(time.Duration(100+r.IntN(500)) * time.Millisecond):
 		}
 		from.Received = time.Now().UTC()
-		q := newShopRequest(r, releaseAt(time.Since(began)))
+		q := newShopRequest(r, releaseAt(time.Since(began)), ask)
 		q.Start = from.Received.Add(-q.Duration)
 		if err := s.pipeline.AcceptRequests(ctx, from, []trace.Request{q}); err != nil && errs.Of(err) != errs.Unavailable {
 			return err
@@ -56,13 +61,13 @@ func (s *server) shopRequests(ctx context.Context, from ingest.Source, past bool
 	}
 }
 
-// shopPast is the last day, which ran the first release.
+// shopPast is the last day, which ran the first release and had the one courier for a quarter of the people.
 func (s *server) shopPast(ctx context.Context, from ingest.Source, r *mathrand.Rand) error {
 	now := time.Now().UTC()
 	for n := 0; n < demoRequests; n += demoBatch {
 		batch := make([]trace.Request, demoBatch)
 		for i := range batch {
-			batch[i] = newShopRequest(r, 0)
+			batch[i] = newShopRequest(r, 0, func(key, _ string) bool { return key == demoSticky && r.IntN(4) == 0 })
 			share := (float64(n+i) + r.Float64()) / demoRequests
 			batch[i].Start = now.Add(-demoWindow + time.Duration(share*float64(demoWindow)) - batch[i].Duration)
 		}
@@ -96,21 +101,21 @@ type shopWork struct {
 	view    trace.SpanID
 	at      time.Duration
 	loop    bool // the release has it
-	sticky  bool // the switch cart.sticky is on
+	ask     shopSwitch
+	user    string
 	product int
 }
 
-// newShopRequest is a request without its start, of a release by its number.
-func newShopRequest(r *mathrand.Rand, release int) trace.Request {
+// newShopRequest is a request without its start, of a release by its number. ask answers the switches that it asks.
+func newShopRequest(r *mathrand.Rand, release int, ask shopSwitch) trace.Request {
 	route := pickRoute(r)
-	w := &shopWork{r: r, loop: demoReleases[release].loop, sticky: r.IntN(4) == 0, product: 100 + r.IntN(900), view: trace.SpanID(r.Uint64() | 1)}
+	w := &shopWork{r: r, loop: demoReleases[release].loop, ask: ask, user: strconv.Itoa(52000 + r.IntN(400)), product: 100 + r.IntN(900), view: trace.SpanID(r.Uint64() | 1)}
 	binary.BigEndian.PutUint64(w.q.Trace[:], r.Uint64()|1)
 	binary.BigEndian.PutUint64(w.q.Trace[8:], r.Uint64())
 	w.q.Span, w.q.Name, w.q.Source, w.q.Op, w.q.Method = trace.SpanID(r.Uint64()|1), route.name, "route", "http.server", route.method
 	w.q.URL, w.q.Status, w.q.Weight, w.q.Platform = route.name, 200, 1, "python"
 	w.q.Service, w.q.Release, w.q.Environment, w.q.Host = "tealeaf-shop", demoReleases[release].name, "production", fmt.Sprintf("web-%d", 1+r.IntN(3))
-	w.q.User = fmt.Sprintf("id:%d", 52000+r.IntN(400))
-	w.q.Switches = []trace.Switch{{Key: "cart.sticky", Variant: map[bool]string{true: "on", false: "off"}[w.sticky]}}
+	w.q.User = "id:" + w.user
 	w.at = w.around(time.Millisecond)
 	began := w.at
 	route.work(w)
@@ -119,6 +124,16 @@ func newShopRequest(r *mathrand.Rand, release int) trace.Request {
 	w.q.Duration = w.at + w.around(time.Millisecond)
 	w.q.Failed, w.q.State = w.q.Status >= 500, trace.StateOf(w.q.Status)
 	return w.q
+}
+
+// isOn asks a switch, and notes its answer as a program's SDK does.
+func (w *shopWork) isOn(key string) bool {
+	on, variant := w.ask(key, w.user), "off"
+	if on {
+		variant = "on"
+	}
+	w.q.Switches = append(w.q.Switches, trace.Switch{Key: key, Variant: variant})
+	return on
 }
 
 func pickRoute(r *mathrand.Rand) shopRoute {
@@ -199,7 +214,7 @@ func (w *shopWork) checkout() {
 		w.query(9*time.Millisecond, int64(lines), "shop/checkout/totals.py", 48, "prices", fmt.Sprintf("SELECT id, price, tax_class FROM catalog_product WHERE id IN (%d, %d, %d)", w.product, w.product+1, w.product+2))
 	}
 	w.did("http.client", "", "POST https://tax.example/v1/rates", 45*time.Millisecond)
-	if w.r.IntN(25) == 0 {
+	if broken := w.isOn(demoTotals); w.r.IntN(25) == 0 || broken && w.r.IntN(10) < 7 {
 		w.q.Status = 500
 		return
 	}
@@ -211,7 +226,7 @@ func (w *shopWork) checkout() {
 func (w *shopWork) shipping() {
 	w.session()
 	couriers := 3
-	if w.sticky {
+	if w.isOn(demoSticky) {
 		couriers = 1
 	}
 	for i := range couriers {

@@ -20,7 +20,7 @@ func TestShopRequests(t *testing.T) {
 		var seen trace.Totals
 		kinds, endpoints := map[detect.Kind]bool{}, map[string]bool{}
 		for range 600 {
-			q := newShopRequest(r, release)
+			q := newShopRequest(r, release, func(string, string) bool { return r.IntN(4) == 0 })
 			checkShopRequest(t, &q)
 			totals := trace.Sum(&q)
 			for c := range seen.Time {
