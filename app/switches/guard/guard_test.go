@@ -111,7 +111,7 @@ func TestTexts(t *testing.T) {
 		would  Action
 		text   string
 	}{
-		{"kill", broken(), Settings{}, Kill, Kill, "killed: errors 20.4 % with it, 0.2 % without, in 1,204 of 24,000 people; evidence over a million millions, kill at 1,000"},
+		{"kill", broken(), Settings{}, Kill, Kill, "killed: errors 20.4 % with it, 0.2 % without, in 1,204 of 24,000 exposures; evidence over a million millions, kill at 1,000"},
 		{"may only hold", broken(), Settings{Mode: MayHold}, Hold, Kill, "held (this guard may not kill): errors 20.4 %"},
 		{"shadow", broken(), Settings{Mode: Shadow}, Watch, Kill, "would have killed at 12:00: errors 20.4 %"},
 		{"off", broken(), Settings{Mode: Idle}, Watch, Watch, "the guard of this switch is off"},

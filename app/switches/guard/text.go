@@ -59,7 +59,7 @@ func (s State) numbers(v Verdict, set Settings) string {
 			best = f
 		}
 	}
-	text := fmt.Sprintf("%s %s %% with it, %s %% without, in %s; ", best.name(), percent(best.With.Value()), percent(best.Without.Value()), s.crowd(best))
+	text := fmt.Sprintf("%s %s %% with it, %s %% without, in %s; ", best.name(), percent(best.With.Value()), percent(best.Without.Value()), best.crowd())
 	if v.Reason == Few && best.With.Count < set.Fewest {
 		return text + fmt.Sprintf("%s with it so far, judged from %d on", plural(best.With.Count, "failure"), set.Fewest)
 	}
@@ -77,11 +77,8 @@ func (set Settings) next(v Verdict) string {
 	return "kill at " + level(set.Kill)
 }
 
-// crowd is how many of how many had the feature.
-func (s State) crowd(f Finding) string {
-	if p := s.People; f.Kind == "errors" && p.With+p.Without > 0 {
-		return number(p.With) + " of " + number(p.With+p.Without) + " people"
-	}
+// crowd is how many of those that the shares are shares of had the feature.
+func (f Finding) crowd() string {
 	word := "exposures"
 	if f.Kind != "errors" {
 		word = "requests"
