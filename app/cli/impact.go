@@ -67,13 +67,10 @@ func (p *Program) changed(env string) map[string]time.Time {
 
 // callers are the lines that asked for switches before these were made.
 func (p *Program) callers(env string) map[string]string {
-	out := map[string]string{}
 	if h := p.Board.Holder(env); h != nil {
-		for _, a := range h.Asked() {
-			out[a.Key] = a.Caller
-		}
+		return h.Callers()
 	}
-	return out
+	return nil
 }
 
 // maxFlips is how many changes of switches before the end of a period are looked at.

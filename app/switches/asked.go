@@ -75,6 +75,42 @@ func (h *Holder) Asked() []Asked {
 	return out
 }
 
+// maxCallers is how many switches' first callers are remembered, those of removed ones among them.
+const maxCallers = 20_000
+
+// callers are who asked first for switches that exist.
+type callers struct {
+	mu    sync.Mutex
+	lines map[string]string
+}
+
+// meet remembers who asks for a switch, once a process.
+func (h *Holder) meet(t *table, c *compiled) {
+	h.callers.mu.Lock()
+	defer h.callers.mu.Unlock()
+	if _, known := h.callers.lines[c.key]; !known && len(h.callers.lines) < maxCallers {
+		if h.callers.lines == nil {
+			h.callers.lines = map[string]string{}
+		}
+		h.callers.lines[c.key] = caller()
+	}
+	t.met[c.slot].Store(true)
+}
+
+// Callers are the lines of code that asked first in this process, by key: of switches that exist as of those that do not.
+func (h *Holder) Callers() map[string]string {
+	h.callers.mu.Lock()
+	out := maps.Clone(h.callers.lines)
+	h.callers.mu.Unlock()
+	if out == nil {
+		out = map[string]string{}
+	}
+	for _, a := range h.Asked() {
+		out[a.Key] = a.Caller
+	}
+	return out
+}
+
 // caller is the first function outside of this package and those below it, as its directory, file and line.
 func caller() string {
 	var pcs [16]uintptr

@@ -16,6 +16,7 @@ type Holder struct {
 	environment string
 	table       atomic.Pointer[table]
 	asked       askedKeys
+	callers     callers
 
 	mu     sync.Mutex           // for what follows
 	real   *Snapshot            // as published, without what is forced
@@ -27,7 +28,8 @@ type Holder struct {
 type table struct {
 	*Snapshot
 	counters counters
-	retired  atomic.Bool // replaced by another
+	retired  atomic.Bool   // replaced by another
+	met      []atomic.Bool // by the first slot of a switch: it is known who asks for it
 }
 
 type keyVariant struct{ key, variant string }
@@ -52,7 +54,7 @@ func (h *Holder) Publish(s *Snapshot) {
 
 func (h *Holder) publish() {
 	s := h.real.force(h.forced)
-	before := h.table.Swap(&table{Snapshot: s, counters: newCounters(s.slots)})
+	before := h.table.Swap(&table{Snapshot: s, counters: newCounters(s.slots), met: make([]atomic.Bool, s.slots)})
 	if before != nil {
 		before.retired.Store(true)
 		before.drain(h.keep)
@@ -84,6 +86,9 @@ func (h *Holder) On(key string, sub *Subject) bool {
 		h.asked.note(key)
 		return false
 	}
+	if !t.met[c.slot].Load() {
+		h.meet(t, c)
+	}
 	v := c.decide(someone(sub), nil)
 	h.count(t, c.slot+int(v.variant))
 	return v.variant != c.off
@@ -99,6 +104,9 @@ func (h *Holder) answer(t *table, key string, sub *Subject) Answer {
 	if c == nil {
 		h.asked.note(key)
 		return Answer{Key: key, Reason: NotFound, Bucket: -1}
+	}
+	if !t.met[c.slot].Load() {
+		h.meet(t, c)
 	}
 	v := c.decide(someone(sub), nil)
 	h.count(t, c.slot+int(v.variant))

@@ -101,6 +101,21 @@ func TestAsked(t *testing.T) {
 	}
 }
 
+// TestCallers holds that it is known who asked first, also for switches that exist, and across flips.
+func TestCallers(t *testing.T) {
+	t.Parallel()
+	h := holder(t, sw("here", switches.On), sw("silent", switches.On))
+	h.On("here", nil)
+	first := h.Callers()["here"]
+	h.Publish(compile(t, sw("here", switches.Off), sw("silent", switches.On)))
+	h.Variant("here", nil)
+	h.On("missing", nil)
+	got := h.Callers()
+	if len(got) != 2 || got["here"] != first || !strings.HasPrefix(first, "app/switches_test/holder_test.go:") || got["missing"] == "" {
+		t.Errorf("%v, at first %q", got, first)
+	}
+}
+
 // TestOneAnswer holds that a request has one answer, counted once, whatever is flipped meanwhile, also through parents.
 func TestOneAnswer(t *testing.T) {
 	t.Parallel()
