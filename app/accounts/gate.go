@@ -35,12 +35,23 @@ type Gate struct {
 	used  sync.Map   // id of a token that was used since its use was last noted -> struct{}
 	read  sync.Mutex // one reads at a time
 	begun time.Time  // when the last one began
+
+	file    string // what is known is kept there; "" nowhere
+	written []byte // what the file holds
 }
 
 // gateList is all that a gate knows; it is never changed.
 type gateList struct {
 	tokens map[[sha256.Size]byte]gateToken
 	ends   map[int64]time.Time // by id; zero: never
+}
+
+func newGateList(n int) *gateList {
+	return &gateList{make(map[[sha256.Size]byte]gateToken, n), make(map[int64]time.Time, n)}
+}
+
+func (l *gateList) add(hash [sha256.Size]byte, t gateToken) {
+	l.tokens[hash], l.ends[t.ID] = t, t.Expires
 }
 
 type gateToken struct {
@@ -58,7 +69,7 @@ const (
 	gateTime = 3 * time.Second
 )
 
-// NewGate makes a gate that has read nothing yet.
+// NewGate makes a gate that has read nothing yet. Without a store it knows what it remembers, and no more.
 func NewGate(s *store.Store, log *slog.Logger) *Gate {
 	return &Gate{store: s, log: log, now: time.Now}
 }
@@ -84,14 +95,18 @@ func (g *Gate) Run(ctx context.Context) {
 
 // refresh reads all tokens and notes which were used; the caller holds g.read.
 func (g *Gate) refresh(ctx context.Context) error {
+	begun := g.now()
+	if g.store == nil {
+		g.begun = begun
+		return errs.New(errs.Unavailable, "Tokens cannot be read while the database is away.")
+	}
 	ctx, cancel := context.WithTimeout(ctx, gateTime)
 	defer cancel()
-	begun := g.now()
 	list, err := g.store.LivingTokens(ctx, []string{"switch:read", "switch:evaluate", "switch:write"}, begun)
 	if err != nil {
 		return err
 	}
-	next := &gateList{make(map[[sha256.Size]byte]gateToken, len(list)), make(map[int64]time.Time, len(list))}
+	next := newGateList(len(list))
 	for _, t := range list {
 		if len(t.Hash) != sha256.Size {
 			continue
@@ -100,11 +115,11 @@ func (g *Gate) refresh(ctx context.Context) error {
 			has := ScopesOf(t.Role)
 			t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(has, s) })
 		}
-		next.tokens[[sha256.Size]byte(t.Hash)] = gateToken{Grant{t.ID, t.Scopes, t.Expires}, t.LastUsed}
-		next.ends[t.ID] = t.Expires
+		next.add([sha256.Size]byte(t.Hash), gateToken{Grant{t.ID, t.Scopes, t.Expires}, t.LastUsed})
 	}
 	g.known.Store(next)
 	g.begun = begun
+	g.keep(next)
 	return g.noteUses(ctx, next, begun)
 }
 

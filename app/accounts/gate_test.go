@@ -3,6 +3,9 @@ package accounts
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +124,47 @@ func TestTokenOf(t *testing.T) {
 	} {
 		if got := TokenOf(c[0], c[1]); got != c[2] {
 			t.Errorf("%q and %q give %q", c[0], c[1], got)
+		}
+	}
+}
+
+// TestGateRemembers holds that a gate lets those in without a database whom the last one knew, and nobody else; and that what it
+// keeps are no tokens.
+func TestGateRemembers(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), context.Background()
+	name := filepath.Join(t.TempDir(), "gate", "tokens.json")
+	text, err := f.AddSystemToken(ctx, "app", []string{"switch:read"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := newGate(f)
+	with.Remember(name)
+	if err := with.refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(name)
+	if err != nil || strings.Contains(string(kept), text) {
+		t.Fatalf("%s, %v", kept, err)
+	}
+	without := NewGate(nil, slog.New(slog.DiscardHandler))
+	if _, err := without.Grant(ctx, text); errs.Of(err) != errs.Unavailable {
+		t.Errorf("a gate that knows nothing says %v", err)
+	}
+	without.Remember(name)
+	if grant, err := without.Grant(ctx, text); err != nil || !grant.Has("switch:read") || !without.Living(grant.ID) {
+		t.Errorf("%+v, %v", grant, err)
+	}
+	if _, err := without.Grant(ctx, text[:len(text)-2]+"xx"); errs.Of(err) != errs.Unauthorized {
+		t.Errorf("another token: %v", err)
+	}
+	for _, damaged := range []string{"", "{", `[{"hash":"AAA="}]`, `[null]`} {
+		if err := os.WriteFile(name, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g := NewGate(nil, slog.New(slog.DiscardHandler))
+		if g.Remember(name); errs.Of(func() error { _, err := g.Grant(ctx, text); return err }()) == errs.Internal {
+			t.Errorf("a damaged file lets somebody in or ends badly: %q", damaged)
 		}
 	}
 }

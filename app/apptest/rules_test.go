@@ -25,7 +25,7 @@ var layers = map[string]int{
 	"app/hostmetrics": 0, "app/trace": 0, "app/trace/tracetest": 1, "app/sketch": 0, "ingest/sqltext": 0,
 	"app/switches/guard": 0, "app/switches/guard/simulate": 1, "app/switches/exchange": 2,
 	"app/switches/switchestest": 2, "app/switches/benchmark": 2, "app/switches/switchfiber": 2,
-	"app/errs": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
+	"app/errs": 0, "app/files": 0, "app/markup": 0, "grouping": 0, "ingest/pglog": 1,
 	"views/ui": 0, "views/charts": 0, "migrations": 0, "static": 0, "app/db/pglocal": 0,
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,7 @@ type fleet struct {
 	dir     string
 	pg      *pglocal.Server
 	servers []*server
+	token   string // of switch:read
 }
 
 const fleetSize = 12
@@ -159,8 +161,32 @@ func TestTwelve(t *testing.T) {
 	}
 	t.Logf("a flip: the last of twelve after %s", p.Slowest)
 	f.all("on, at that revision", func(a answer) bool { return a.Variant == "on" && a.Revision == p.Revision })
+	f.token = after(f.servers[0].command("token", "add", "--scopes", "switch:read"), "token:")
+	for i := range f.servers {
+		f.servers[i].until("it lets programs in", func() bool { return f.asked(i) == "200 on" })
+	}
 	f.frozen()
 	f.gone()
+}
+
+// asked is what a process answers a program over HTTP.
+func (f *fleet) asked(i int) string {
+	f.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, f.servers[i].base+"/ofrep/v1/evaluate/flags/checkout", strings.NewReader(`{"context":{"targetingKey":"u1"}}`))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+f.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	var got struct{ Variant string }
+	if err := json.NewDecoder(res.Body).Decode(&got); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d %s", res.StatusCode, got.Variant)
 }
 
 // frozen: PostgreSQL is there and does not answer.
@@ -195,6 +221,13 @@ func (f *fleet) gone() {
 	f.startPostgres()
 	f.stored("gone")
 	f.all("on still", func(a answer) bool { return a.Variant == "on" })
+	f.servers[7].until("the whole server is there", func() bool {
+		res, err := http.Get(f.servers[7].base + "/-/ready")
+		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	})
+	if got := f.asked(7); got != "200 on" {
+		f.t.Errorf("with the database again it answers %s", got)
+	}
 }
 
 // restarted kills a process and starts it while the database is away.
@@ -217,6 +250,12 @@ func (f *fleet) restarted(i int) {
 		source = a.Source
 		return err == nil && a.Variant == "on"
 	})
+	s.until("it lets programs in without the database", func() bool { return f.asked(i) == "200 on" })
+	if res, err := http.Get(s.base + "/-/ready"); err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		f.t.Errorf("without the database it is ready: %v, %v", res, err)
+	} else {
+		res.Body.Close()
+	}
 	f.t.Logf("process %d was killed and answers again after %s, from %s", i, time.Since(began).Round(time.Millisecond), source)
 	if source == rollout.FromDatabase || source == rollout.FromNothing {
 		f.t.Errorf("it says that it answers from the %s", source)

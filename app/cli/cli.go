@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os/signal"
 	"syscall"
 
@@ -26,6 +27,8 @@ type call struct {
 	err    io.Writer
 	config *config.Config // nil for commands that need none
 	log    *slog.Logger
+
+	listener net.Listener // of serve, which takes its address before anything else
 }
 
 // command is one word of the command line.

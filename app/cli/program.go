@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -48,13 +49,14 @@ type Program struct {
 	impact     atomic.Pointer[impact.Impact] // the same, for the board, which runs before it is there
 	features   *features
 	wire       wire
+	listener   net.Listener // of the server; nil for commands
 }
 
 // open wires the program over the databases of its configuration: brings the embedded PostgreSQL up (or, beside a
 // running server, attaches to it), and migrates when migrate is set.
 func open(ctx context.Context, c *call, attach bool) (*Program, error) {
 	p := &Program{config: c.config, log: c.log, base: baseURL(c.config), IDs: model.NewIDs(nodeNumber(c.config.Node)), Hub: issues.NewHub(),
-		features: newFeatures(c.config.Node)}
+		features: newFeatures(c.config.Node), listener: c.listener}
 	if !attach {
 		if err := p.startBoard(); err != nil {
 			return nil, err
@@ -194,6 +196,8 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		defer cancel()
 	}
 	var said time.Time
+	var meanwhile *waiting
+	defer func() { meanwhile.end() }()
 	for {
 		var down []error
 		for part, err := range p.DB.Ping(ctx) {
@@ -203,6 +207,9 @@ func (p *Program) waitForDatabases(ctx context.Context) error {
 		}
 		if len(down) == 0 {
 			return nil
+		}
+		if meanwhile == nil {
+			meanwhile = p.startWaiting()
 		}
 		if time.Since(said) > waitingSaid {
 			said = time.Now()

@@ -51,7 +51,6 @@ type server struct {
 	forward  *forward.Forwarder // nil when nothing is sent on
 	sender   *perf.OTLP         // what it sends with
 	started  time.Time
-	listener net.Listener
 	failed   chan error
 	cancel   context.CancelFunc
 }
@@ -77,12 +76,13 @@ func start(ctx context.Context, c *call) (s *server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with KIBITZ_LISTEN", c.config.Listen, err)
 	}
+	c.listener = ln
 	p, err := open(ctx, c, false)
 	if err != nil {
 		ln.Close()
 		return nil, err
 	}
-	s = &server{Program: p, listener: ln, failed: make(chan error, 2), started: time.Now()}
+	s = &server{Program: p, failed: make(chan error, 2), started: time.Now()}
 	// Until the first of these passes, events are grouped when the store has told that their projects have rules.
 	if err := s.Groupings.Refresh(ctx); err != nil {
 		s.log.Warn("cannot read the groupings of projects", "err", err)

@@ -30,10 +30,16 @@ func (s *server) switchDoors(ctx context.Context) (*web.SwitchDoors, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := s.config.Doors
 	s.wire.gate = accounts.NewGate(s.Store, s.log)
-	return &web.SwitchDoors{Environments: s.Board.Environments, Holder: s.Board.Holder, Config: s.Board.Config, Watch: s.Board.Watch, Gate: s.wire.gate,
-		StreamKey: key, Origins: cfg.Origins, PublicTag: cfg.PublicTag, Streams: cfg.Streams}, nil
+	s.wire.gate.Remember(gateFile(s.config.Data))
+	return s.doors(s.wire.gate, key), nil
+}
+
+// doors answer from the board those whom a gate lets in.
+func (p *Program) doors(gate *accounts.Gate, key []byte) *web.SwitchDoors {
+	cfg, b := p.config.Doors, p.Board
+	return &web.SwitchDoors{Environments: b.Environments, Holder: b.Holder, Config: b.Config, Watch: b.Watch, Gate: gate,
+		StreamKey: key, Origins: cfg.Origins, PublicTag: cfg.PublicTag, Streams: cfg.Streams}
 }
 
 // ownChanges are changes of our switches as others' are told.

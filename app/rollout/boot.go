@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kibitz/app/files"
 	"kibitz/app/store"
 	"kibitz/app/switches/peers"
 )
@@ -77,7 +78,7 @@ func (b *Board) openDoor(m *peers.Mesh, secret []byte) {
 	}
 	text, err := json.Marshal(Door{m.Address(), secret, b.opts.Node})
 	if err == nil {
-		err = writeFile(filepath.Join(b.opts.Dir, doorFile), text)
+		err = files.Replace(filepath.Join(b.opts.Dir, doorFile), text)
 	}
 	if err != nil {
 		b.log.Error("commands will not find this process while the database is away", "err", err)

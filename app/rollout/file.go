@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"kibitz/app/files"
 	"kibitz/app/switches/peers"
 )
 
@@ -89,7 +90,7 @@ func (s *saver) save() {
 	}
 	text, err := json.Marshal(lastGood{b.opts.Now().UTC(), b.set.Revision(), b.secret(), b.peerAddresses(), b.set.All()})
 	if err == nil {
-		err = writeFile(filepath.Join(b.opts.Dir, lastFile), text)
+		err = files.Replace(filepath.Join(b.opts.Dir, lastFile), text)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,27 +101,6 @@ func (s *saver) save() {
 		return
 	}
 	s.err = ""
-}
-
-// writeFile puts a file in the place of another at once, or not at all; only our user may read it, since a secret is in it.
-func writeFile(name string, text []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("cannot write %s: %w", filepath.Base(name), err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // 0600
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", filepath.Base(name), err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("cannot write %s: %w", filepath.Base(name), err)
-	}
-	return nil
 }
 
 // maxFile is the size of a last known good that is read.

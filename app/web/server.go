@@ -138,16 +138,22 @@ func New(o Options) (*Server, error) {
 		testEvent: o.TestEvent, ready: o.Ready, report: o.Report, queries: o.Queries, metrics: o.Metrics, feature: o.Feature}
 	s.flags, s.ownChanges = o.Flags, o.OwnChanges
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	s.app = fiber.New(fiber.Config{
+	s.app = s.newApp(o.HeaderReceived)
+	s.routes(o)
+	return s, nil
+}
+
+// newApp is fiber with our limits. other narrows the sizes of bodies further.
+func (s *Server) newApp(other func(*fasthttp.RequestHeader) fasthttp.RequestConfig) *fiber.App {
+	app := fiber.New(fiber.Config{
 		AppName: "kibitz", DisableStartupMessage: true, ErrorHandler: s.answerError, Immutable: true, StrictRouting: false, CaseSensitive: true,
 		BodyLimit: bodyLimit, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, Concurrency: concurrency, ReadBufferSize: headerBuffer,
 		DisablePreParseMultipartForm: true, DisableDefaultContentType: true,
 		EnableTrustedProxyCheck: true, EnableIPValidation: true,
 	})
-	s.app.Server().HeaderReceived = largerForms(o.HeaderReceived)
-	s.app.Server().NoDefaultServerHeader = true
-	s.routes(o)
-	return s, nil
+	app.Server().HeaderReceived = largerForms(other)
+	app.Server().NoDefaultServerHeader = true
+	return app
 }
 
 // largerForms lets the forms that hold a project's rules be as large as they may.
