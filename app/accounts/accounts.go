@@ -33,6 +33,7 @@ type Accounts struct {
 	hasher    *hasher
 	byAccount *limiter // failed sign-ins
 	byIP      *limiter
+	recall    recall
 	owned     atomic.Bool // an owner has been seen; there is one for ever after
 }
 

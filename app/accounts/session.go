@@ -130,14 +130,15 @@ func (a *Accounts) StartSession(ctx context.Context, account model.Account, user
 	return token, s, nil
 }
 
-// Session is the open session of a token; errs.Unauthorized when there is none (any more).
+// Session is the open session of a token; errs.Unauthorized when there is none (any more). While the database is away it is what
+// this process read last.
 func (a *Accounts) Session(ctx context.Context, token string) (model.Session, error) {
 	unknown := errs.New(errs.Unauthorized, "Sign in first.")
 	if !secretForm(token) {
 		return model.Session{}, unknown
 	}
 	now, hash := a.now(), secretHash(token)
-	s, err := a.store.Session(ctx, hash, now)
+	s, recalled, err := a.readSession(ctx, hash, now)
 	if errs.Of(err) == errs.NotFound {
 		return model.Session{}, unknown
 	}
@@ -145,7 +146,7 @@ func (a *Accounts) Session(ctx context.Context, token string) (model.Session, er
 		return model.Session{}, err
 	}
 	s.CSRF = csrfOf(token)
-	if before := now.Add(-touchEvery); !s.LastSeen.After(before) {
+	if before := now.Add(-touchEvery); !recalled && !s.LastSeen.After(before) {
 		if err := a.store.TouchSession(ctx, hash, now, before); err != nil {
 			a.log.Warn("cannot note that a session is used", "err", err)
 		}
@@ -158,7 +159,9 @@ func (a *Accounts) SignOut(ctx context.Context, token string) error {
 	if !secretForm(token) {
 		return nil
 	}
-	return a.store.EndSession(ctx, secretHash(token))
+	hash := secretHash(token)
+	a.recall.forget(hash)
+	return a.store.EndSession(ctx, hash)
 }
 
 // csrfOf is the token for the forms of a session: made from what only the browser and we know, so that there is

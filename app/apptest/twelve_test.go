@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +29,7 @@ type fleet struct {
 	pg      *pglocal.Server
 	servers []*server
 	token   string // of switch:read
+	browser *http.Client
 }
 
 const fleetSize = 12
@@ -75,7 +80,8 @@ func (f *fleet) start() {
 	f.t.Helper()
 	f.servers = make([]*server, fleetSize)
 	for i := range f.servers {
-		settings := []string{fmt.Sprintf("KIBITZ_NODE=n%02d", i), "KIBITZ_PERF_ENABLED=false", "KIBITZ_PERF_HOSTS=false"}
+		settings := []string{fmt.Sprintf("KIBITZ_NODE=n%02d", i), "KIBITZ_PERF_ENABLED=false", "KIBITZ_PERF_HOSTS=false",
+			"KIBITZ_ADMIN_EMAIL=" + fleetOwner, "KIBITZ_ADMIN_PASSWORD=" + fleetPassword}
 		for _, p := range db.Partitions {
 			settings = append(settings, "KIBITZ_DATABASE_"+strings.ToUpper(string(p))+"_PRIMARY="+f.pg.DSN(db.Role(p), "kibitz"),
 				"KIBITZ_DATABASE_"+strings.ToUpper(string(p))+"_OWNER="+f.pg.DSN(pglocal.Superuser, "kibitz"))
@@ -165,8 +171,79 @@ func TestTwelve(t *testing.T) {
 	for i := range f.servers {
 		f.servers[i].until("it lets programs in", func() bool { return f.asked(i) == "200 on" })
 	}
+	f.signIn(3)
 	f.frozen()
 	f.gone()
+}
+
+const fleetOwner, fleetPassword = "mara@shop.example", "correct horse battery staple"
+
+// signIn opens a session at a process, and looks at the table of switches.
+func (f *fleet) signIn(i int) {
+	f.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.browser = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if res, _ := f.post(i, "/signin", url.Values{"email": {fleetOwner}, "password": {fleetPassword}}); res.StatusCode != http.StatusSeeOther {
+		f.t.Fatalf("signing in answers %s", res.Status)
+	}
+	f.page(i)
+}
+
+// page is the table of switches as a process shows it.
+func (f *fleet) page(i int) string {
+	f.t.Helper()
+	res, err := f.browser.Get(f.servers[i].base + "/switches")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(text), "checkout") {
+		f.t.Fatalf("the table answers %s, %v: %.400s", res.Status, err, text)
+	}
+	return string(text)
+}
+
+// post sends a form as a page of a process does.
+func (f *fleet) post(i int, path string, form url.Values) (*http.Response, time.Duration) {
+	f.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, f.servers[i].base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", f.servers[i].base)
+	began := time.Now()
+	res, err := f.browser.Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	res.Body.Close()
+	return res, time.Since(began)
+}
+
+var formToken = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
+
+// killOnPage turns the switch off with the button of the table.
+func (f *fleet) killOnPage(i int) {
+	f.t.Helper()
+	csrf := formToken.FindStringSubmatch(f.page(i))
+	if csrf == nil {
+		f.t.Fatal("the table has no form")
+	}
+	res, took := f.post(i, "/switches", url.Values{"csrf": {csrf[1]}, "kill": {"checkout"}, "env": {"production"}})
+	if res.StatusCode != http.StatusSeeOther {
+		f.t.Fatalf("a kill on the page answers %s", res.Status)
+	}
+	f.all("killed on the page", func(a answer) bool { return a.Variant == "off" && a.Condition == "kill" })
+	toast := regexp.MustCompile(`[^<>]*1[12] of 1[12][^<>]*`).FindString(f.page(i))
+	f.t.Logf("the click is answered after %s; the page says: %s", took.Round(100*time.Microsecond), strings.TrimSpace(toast))
+	if !strings.Contains(toast, "12 of 12") {
+		f.t.Errorf("the page does not say that all have it: %q", toast)
+	}
 }
 
 // asked is what a process answers a program over HTTP.
@@ -216,6 +293,9 @@ func (f *fleet) gone() {
 	}
 	f.t.Logf("a kill lifted while PostgreSQL is gone: the last of twelve after %s", p.Slowest)
 	f.all("on again", func(a answer) bool { return a.Variant == "on" && a.Revision == p.Revision })
+	f.killOnPage(3)
+	again := f.change(5, "set", "checkout", "unkill", "--why", "gone")
+	f.all("on once more", func(a answer) bool { return a.Variant == "on" && a.Revision == again.Revision })
 	f.restarted(7)
 	f.restarted(5) // it held the change that is not stored
 	f.startPostgres()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type Projects struct {
 	keys  atomic.Pointer[keySnapshot]
 	// refreshing lets one reload run at a time; lookups that miss wait for it.
 	refreshing sync.Mutex
+	last       atomic.Pointer[[]model.Project] // as All read them
 }
 
 type keySnapshot struct {
@@ -105,8 +107,17 @@ func (p *Projects) Run(ctx context.Context) {
 	}
 }
 
-// All are the projects, by slug.
-func (p *Projects) All(ctx context.Context) ([]model.Project, error) { return p.store.Projects(ctx) }
+// All are the projects, by slug; while the database is away those that were read last, so that pages which need no more can be shown.
+func (p *Projects) All(ctx context.Context) ([]model.Project, error) {
+	list, err := p.store.Projects(ctx)
+	if err == nil {
+		kept := slices.Clone(list)
+		p.last.Store(&kept)
+	} else if last := p.last.Load(); last != nil && errs.Of(err) == errs.Unavailable {
+		return slices.Clone(*last), nil
+	}
+	return list, err
+}
 
 // Find is the project with a slug; errs.NotFound when there is none.
 func (p *Projects) Find(ctx context.Context, slug string) (model.Project, error) {

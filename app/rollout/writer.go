@@ -31,11 +31,12 @@ type writer struct {
 	down    bool
 }
 
-// write is a change that is to be stored; done is closed when it is.
+// write is a change that is to be stored; done is closed when it is, failed when it could not be at the first try.
 type write struct {
 	store.SwitchChange
-	done chan struct{}
-	gone bool // it does not wait any more
+	done, failed chan struct{}
+	tried        bool // and failed
+	gone         bool // it does not wait any more
 }
 
 func newWriter(b *Board) *writer {
@@ -81,6 +82,8 @@ func (t ticket) wait(ctx context.Context, most time.Duration) bool {
 	for _, w := range t.writes {
 		select {
 		case <-w.done:
+		case <-w.failed:
+			return false
 		case <-timer.C:
 			return false
 		case <-ctx.Done():
@@ -96,7 +99,7 @@ func (w *writer) add(changes []store.SwitchChange) ticket {
 	defer w.mu.Unlock()
 	t := ticket{down: w.down || !w.board.attached()}
 	for _, c := range changes {
-		one := &write{SwitchChange: c, done: make(chan struct{})}
+		one := &write{SwitchChange: c, done: make(chan struct{}), failed: make(chan struct{})}
 		t.writes = append(t.writes, one)
 		if len(w.queue) >= maxWaiting {
 			w.forget(w.queue[0])
@@ -158,6 +161,7 @@ func (w *writer) flush(ctx context.Context) bool {
 		w.board.database(err)
 		w.setDown(err)
 		if err != nil {
+			w.fail(batch)
 			return false
 		}
 		w.settle(batch)
@@ -187,6 +191,18 @@ func (w *writer) setDown(err error) {
 		w.board.log.Info("the database takes changes of switches again")
 	}
 	w.down = err != nil
+}
+
+// fail tells those who wait for a batch that it will take longer.
+func (w *writer) fail(batch []*write) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range batch {
+		if !one.tried {
+			one.tried = true
+			close(one.failed)
+		}
+	}
 }
 
 // settle takes a batch that is stored off the queue.
